@@ -1,0 +1,7 @@
+//! Words and rules of the dispatcher, pure: no I/O, no clock, no chance that is not an argument.
+//!
+//! This module knows no other module of the crate; every other module may know it.
+
+pub mod client;
+pub mod ids;
+pub mod time;

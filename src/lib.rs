@@ -1,0 +1,3 @@
+//! A reliable outbound webhook dispatcher.
+
+pub mod domain;

@@ -6,5 +6,6 @@ pub mod client;
 pub mod headers;
 pub mod ids;
 pub mod method;
+pub mod retry;
 pub mod target_url;
 pub mod time;

@@ -2,6 +2,7 @@
 //!
 //! This module knows no other module of the crate; every other module may know it.
 
+pub mod authorization;
 pub mod client;
 pub mod headers;
 pub mod ids;

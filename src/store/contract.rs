@@ -1,0 +1,167 @@
+//! What every store guarantees. Read this before a back end; rely on this, never on a back end.
+//!
+//! Three rules hold for every call:
+//! - **All or nothing.** A call that answers `Ok` is on stable storage whole; one that answers `Err` left nothing.
+//! - **Not undone by impatience.** A write that has begun is finished even when its caller stops waiting.
+//! - **The caller tells the time.** No call asks a clock; every time that is stored or compared is an argument.
+//!
+//! The exception to the first rule is [`Queue::claim_due`]: a claim only has to survive the process that holds it, not
+//! a power cut, for after one nobody holds it.
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+use super::error::StoreError;
+use super::records::{
+    AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, Enqueued, EventDetail,
+    EventFilter, KeyDeletion, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope, WebhookWrite,
+};
+use super::signal::Signal;
+use crate::domain::client::{ApiKey, Client, KeyHash};
+use crate::domain::event::Event;
+use crate::domain::ids::{ApiKeyId, ClientId, DeliveryId, EventId, NodeId, WebhookId};
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
+
+/// A whole store.
+#[async_trait]
+pub trait Store: Queue + Deliveries + Webhooks + Clients + Upkeep {
+    /// Hints about what this store wrote from now on.
+    fn signals(&self) -> broadcast::Receiver<Signal>;
+
+    /// Succeeds while the store can be read and its schema is the one this program needs.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Finishes what was begun and lets go of the store. Calls after it fail.
+    async fn close(&self);
+}
+
+/// The way of a delivery through the store: in, claimed, recorded.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Stores events, each with one pending delivery for every webhook of its client that wants its type (paused and
+    /// disabled ones too; deleted ones not), all in one commit.
+    ///
+    /// Answers in the order given. An event whose client and idempotency key are stored already, or come twice in
+    /// `events`, is not stored again: the first one's ids come back with `duplicate` set.
+    async fn enqueue(&self, events: Vec<NewEvent>) -> Result<Vec<Enqueued>, StoreError>;
+
+    /// Webhooks that are active and have a delivery due at `now`. A snapshot: it may be outdated when it arrives.
+    async fn lanes_due(&self, now: Timestamp) -> Result<Vec<WebhookId>, StoreError>;
+
+    /// Claims due deliveries of the named webhooks, earliest `due_at` first within a webhook, and makes them in flight.
+    ///
+    /// Of all concurrent callers at most one receives a given delivery while its claim lives. Of a webhook that is not
+    /// active, nothing is claimed. Fewer than a lane's limit come back only if no more were due.
+    async fn claim_due(&self, request: ClaimRequest) -> Result<Vec<ClaimedDelivery>, StoreError>;
+
+    /// Stores attempts and moves their deliveries on, each only if its claim is still held; answers in the order given.
+    ///
+    /// A delivery that would wait again but whose webhook is deleted becomes cancelled instead. With
+    /// `disable_webhook` an active webhook becomes disabled in the same commit.
+    async fn record(&self, records: Vec<AttemptRecord>) -> Result<Vec<RecordOutcome>, StoreError>;
+
+    /// Gives claims back: their deliveries are pending again, due as before, no attempt counted (cancelled if their
+    /// webhook is deleted). Claims no longer held are passed over. Answers how many were given back.
+    async fn release(&self, claims: Vec<Claim>) -> Result<u64, StoreError>;
+
+    /// Gives back, as [`Queue::release`] does, every claim of a node that lives no more; `node` is the caller, whose
+    /// claims stay. Answers how many were given back.
+    async fn take_back_claims(&self, node: NodeId) -> Result<u64, StoreError>;
+}
+
+/// Events and deliveries as people see and change them.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Deliveries that fit `filter`, newest first.
+    async fn deliveries(&self, filter: DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<DeliverySummary>, StoreError>;
+
+    /// One delivery with its attempts.
+    async fn delivery(&self, scope: Scope, id: DeliveryId) -> Result<Option<DeliveryDetail>, StoreError>;
+
+    /// Events that fit `filter`, newest first.
+    async fn events(&self, filter: EventFilter, page: Page<EventId>) -> Result<Vec<Event>, StoreError>;
+
+    /// One event with its deliveries.
+    async fn event(&self, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError>;
+
+    /// Makes a delivery pending and due at `now` with a new series of attempts, whatever state it is in but in flight.
+    async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError>;
+
+    /// Calls a pending delivery off.
+    async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError>;
+}
+
+/// Webhook definitions.
+#[async_trait]
+pub trait Webhooks: Send + Sync {
+    /// Stores a new webhook.
+    async fn insert_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError>;
+
+    /// Replaces the definition of the webhook with this id and client and sets `updated_at`, if its version is still
+    /// `webhook.version`; the stored version becomes one higher. Its state stays as it is.
+    async fn update_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError>;
+
+    /// Sets the state of a webhook; the version becomes one higher. `false`: there is no such webhook in that scope.
+    async fn set_webhook_state(&self, scope: Scope, id: WebhookId, state: WebhookState, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Deletes a webhook: it is found no more, its secrets are gone, its pending deliveries are cancelled. `false`:
+    /// there is no such webhook in that scope.
+    async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// One webhook.
+    async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError>;
+
+    /// Webhooks of a scope, newest first.
+    async fn webhooks(&self, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError>;
+}
+
+/// Clients and their API keys.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// Stores a new client.
+    async fn insert_client(&self, client: Client) -> Result<(), StoreError>;
+
+    /// Deletes a client: its keys open nothing any more, its webhooks are deleted as by [`Webhooks::delete_webhook`].
+    /// `false`: there is no such client.
+    async fn delete_client(&self, id: ClientId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// One client that is not deleted.
+    async fn client(&self, id: ClientId) -> Result<Option<Client>, StoreError>;
+
+    /// Clients that are not deleted, newest first.
+    async fn clients(&self, page: Page<ClientId>) -> Result<Vec<Client>, StoreError>;
+
+    /// Stores a new API key. `false`: its client does not exist.
+    async fn insert_api_key(&self, key: ApiKey) -> Result<bool, StoreError>;
+
+    /// Deletes an API key. In [`Scope::All`] any key, in a client's scope only that client's.
+    async fn delete_api_key(&self, scope: Scope, id: ApiKeyId) -> Result<KeyDeletion, StoreError>;
+
+    /// The key with this hash.
+    async fn api_key(&self, hash: KeyHash) -> Result<Option<ApiKey>, StoreError>;
+
+    /// API keys of a scope, newest first; root keys are in [`Scope::All`] alone.
+    async fn api_keys(&self, scope: Scope, page: Page<ApiKeyId>) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// Stores `key`, which must be a root key, if there is no root key at all. Answers whether it was stored.
+    async fn insert_first_root_key(&self, key: ApiKey) -> Result<bool, StoreError>;
+}
+
+/// What maintenance asks of a store.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Removes what has been kept long enough, at most `step.limit` rows of each kind. Pending and in-flight deliveries
+    /// and their events are never removed.
+    async fn remove_expired(&self, step: RetentionStep) -> Result<Removed, StoreError>;
+
+    /// Active webhooks of which every attempt failed from some time at or before `since` until now, with failures before
+    /// and after `since`. What happened before a webhook's state last changed does not count.
+    async fn failing_webhooks(&self, since: Timestamp) -> Result<Vec<WebhookId>, StoreError>;
+
+    /// Disables an active webhook; `false` if it is not active (any more).
+    async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Tidies the store's files and statistics, in a time that does not hold others up.
+    async fn tidy(&self) -> Result<(), StoreError>;
+}

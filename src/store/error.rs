@@ -1,0 +1,40 @@
+//! What can go wrong in a store beyond what the contract expects and answers as data.
+
+/// Whatever a back end's library reports.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A store could not do what was asked. Nothing of the failed call is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store is there but did not get to it in time; the same call may succeed later.
+    #[error("store is busy")]
+    Busy(#[source] BoxError),
+    /// A rule of the schema forbids what was to be stored.
+    #[error("constraint {constraint} does not hold")]
+    Conflict {
+        /// The back end's name of the rule.
+        constraint: String,
+    },
+    /// A stored value is not one that the dispatcher writes.
+    #[error("column {column} of {table} row {id} holds an invalid value")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's id as text.
+        id: String,
+    },
+    /// The store refuses to be opened.
+    #[error("{reason}")]
+    Unusable {
+        /// Why, in words for an operator.
+        reason: String,
+        /// What the back end said, if it was asked.
+        #[source]
+        source: Option<BoxError>,
+    },
+    /// Anything else that the back end reports.
+    #[error("store failed")]
+    Backend(#[source] BoxError),
+}

@@ -1,0 +1,14 @@
+//! Where everything accepted is kept: the contract that the rest of the dispatcher relies on, and the back ends behind it.
+//!
+//! `sqlx` is known here alone. The contract states guarantees, never mechanisms; one conformance suite
+//! (`tests/it/store_conformance`) holds every back end to it.
+
+pub mod contract;
+pub mod error;
+pub mod group_commit;
+pub mod records;
+pub mod signal;
+pub mod sqlite;
+
+pub use contract::Store;
+pub use error::StoreError;

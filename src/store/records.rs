@@ -1,0 +1,298 @@
+//! The data that goes in and out of a store.
+
+use crate::domain::attempt::{Attempt, AttemptOutcome};
+use crate::domain::delivery::{Delivery, DeliveryState, Transition};
+use crate::domain::event::{Event, EventType};
+use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, WebhookId};
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::{DisableReason, Webhook};
+
+/// An event to be stored with a delivery for every webhook of its client that wants its type.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// The event.
+    pub event: Event,
+    /// A second event with the same client and key is not stored: its caller gets the first one's ids.
+    pub idempotency_key: Option<String>,
+    /// From when on its deliveries may be claimed.
+    pub due_at: Timestamp,
+}
+
+/// What became of a [`NewEvent`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    /// The event's id: the new one, or the first one's when this is a repeat.
+    pub event_id: EventId,
+    /// The ids of that event's deliveries, in the order they were made.
+    pub delivery_ids: Vec<DeliveryId>,
+    /// Whether the event was there already.
+    pub duplicate: bool,
+}
+
+/// A request for due deliveries.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// Who will hold the claims.
+    pub node: NodeId,
+    /// What is due at this time.
+    pub now: Timestamp,
+    /// From which webhooks, and how many of each at most.
+    pub lanes: Vec<LaneQuota>,
+}
+
+/// How many deliveries of one webhook a claim may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneQuota {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// The most that may be claimed of it.
+    pub limit: u32,
+}
+
+/// A node's hold on a delivery in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// The fence: writes with another token change nothing.
+    pub token: ClaimToken,
+}
+
+/// A delivery that was claimed, with all that is needed to attempt it but its webhook's definition.
+#[derive(Clone, Debug)]
+pub struct ClaimedDelivery {
+    /// The hold on it.
+    pub claim: Claim,
+    /// For which webhook.
+    pub webhook_id: WebhookId,
+    /// The edition of the webhook at the time of the claim.
+    pub webhook_version: i64,
+    /// How many attempts were recorded before.
+    pub attempts: u32,
+    /// How many of those were made before the present series.
+    pub attempts_before_series: u32,
+    /// Since when it was due.
+    pub due_at: Timestamp,
+    /// What is delivered.
+    pub event: Event,
+}
+
+impl ClaimedDelivery {
+    /// The number of the attempt that this claim is for.
+    #[must_use]
+    pub const fn attempt_number(&self) -> u32 {
+        self.attempts + 1
+    }
+
+    /// Which attempt of the present series that is, from 1.
+    #[must_use]
+    pub const fn attempt_in_series(&self) -> u32 {
+        self.attempt_number() - self.attempts_before_series
+    }
+}
+
+/// An attempt that ended, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct AttemptRecord {
+    /// The hold under which it was made.
+    pub claim: Claim,
+    /// The delivery's webhook.
+    pub webhook_id: WebhookId,
+    /// What happened.
+    pub attempt: Attempt,
+    /// What it does to the delivery.
+    pub transition: Transition,
+    /// Whether, and why, the webhook is not to be called any more.
+    pub disable_webhook: Option<DisableReason>,
+}
+
+/// Whether an attempt was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordOutcome {
+    /// The attempt is stored and the delivery moved on.
+    Recorded,
+    /// The claim was no longer held: nothing was stored or changed.
+    ClaimLost,
+}
+
+/// Whose things a caller may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One client's.
+    Client(ClientId),
+    /// Everybody's; for root keys.
+    All,
+}
+
+impl Scope {
+    /// The one client, if it is one.
+    #[must_use]
+    pub const fn client_id(self) -> Option<ClientId> {
+        match self {
+            Self::Client(id) => Some(id),
+            Self::All => None,
+        }
+    }
+}
+
+/// Which part of a list is wanted. Lists run from the newest id to the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page<Id> {
+    /// The most entries.
+    pub limit: u32,
+    /// Entries older than this one; `None` from the newest on.
+    pub before: Option<Id>,
+}
+
+/// Which deliveries are wanted: those that fit every part that is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// Whose.
+    pub scope: Scope,
+    /// Of this webhook.
+    pub webhook_id: Option<WebhookId>,
+    /// Of this event.
+    pub event_id: Option<EventId>,
+    /// In this state.
+    pub state: Option<DeliveryState>,
+    /// Of events of this type.
+    pub event_type: Option<EventType>,
+    /// Of events with exactly this subject.
+    pub subject: Option<String>,
+    /// Made at this time or later.
+    pub from: Option<Timestamp>,
+    /// Made before this time.
+    pub to: Option<Timestamp>,
+}
+
+impl DeliveryFilter {
+    /// All deliveries in `scope`.
+    #[must_use]
+    pub const fn all(scope: Scope) -> Self {
+        Self { scope, webhook_id: None, event_id: None, state: None, event_type: None, subject: None, from: None, to: None }
+    }
+}
+
+/// A delivery as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliverySummary {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// The event's type.
+    pub event_type: EventType,
+    /// The event's subject.
+    pub subject: String,
+    /// The last attempt, if one was recorded and is still kept.
+    pub last_attempt: Option<LastAttempt>,
+}
+
+/// What lists show of a delivery's last attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAttempt {
+    /// When its outcome was known.
+    pub finished_at: Timestamp,
+    /// What it meant.
+    pub outcome: AttemptOutcome,
+    /// Words beyond the outcome.
+    pub detail: Option<String>,
+}
+
+/// A delivery with all that is kept of it.
+#[derive(Clone, Debug)]
+pub struct DeliveryDetail {
+    /// As lists show it.
+    pub summary: DeliverySummary,
+    /// Its webhook; also when that is deleted.
+    pub webhook: Webhook,
+    /// Its attempts, in the order they were made.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Which events are wanted: those that fit every part that is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Whose.
+    pub scope: Scope,
+    /// Of this type.
+    pub event_type: Option<EventType>,
+    /// With exactly this subject.
+    pub subject: Option<String>,
+}
+
+/// An event with its deliveries.
+#[derive(Clone, Debug)]
+pub struct EventDetail {
+    /// The event.
+    pub event: Event,
+    /// Its deliveries, in the order they were made.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// Whether a person's change of a delivery took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryChange {
+    /// It did.
+    Changed,
+    /// There is no such delivery in that scope.
+    NotFound,
+    /// The delivery is in a state that does not allow it; it stays as it was.
+    NotAllowedIn(DeliveryState),
+    /// The delivery's webhook is deleted: it will never be sent again.
+    WebhookDeleted,
+}
+
+/// Whether a webhook could be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookWrite {
+    /// It is stored.
+    Stored,
+    /// There is no such webhook (or, for a new one, no such client).
+    NotFound,
+    /// Its client has another webhook of the same type code.
+    TypeTaken,
+    /// It was changed by somebody else since it was read.
+    Stale,
+}
+
+/// Whether an API key could be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyDeletion {
+    /// It is gone, and opens nothing any more.
+    Deleted,
+    /// There is no such key in that scope.
+    NotFound,
+    /// It is the only root key left: without it nobody could manage clients.
+    LastRootKey,
+}
+
+/// What retention may remove, and how much of it in one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionStep {
+    /// Delivered and cancelled deliveries that finished before this time, and events without deliveries from before it.
+    pub finished_before: Timestamp,
+    /// Dead letters given up before this time.
+    pub dead_letters_before: Timestamp,
+    /// Idempotency keys of events accepted before this time.
+    pub idempotency_before: Timestamp,
+    /// The most rows of a kind to remove.
+    pub limit: u32,
+}
+
+/// What a retention step removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Deliveries, with their attempts.
+    pub deliveries: u64,
+    /// Events that no delivery needs any more.
+    pub events: u64,
+    /// Idempotency keys forgotten; their events stay.
+    pub idempotency_keys: u64,
+}
+
+impl Removed {
+    /// Whether there was nothing to remove.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.deliveries == 0 && self.events == 0 && self.idempotency_keys == 0
+    }
+}

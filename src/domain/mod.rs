@@ -3,5 +3,9 @@
 //! This module knows no other module of the crate; every other module may know it.
 
 pub mod client;
+pub mod headers;
 pub mod ids;
+pub mod method;
+pub mod retry;
+pub mod target_url;
 pub mod time;

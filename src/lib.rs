@@ -1,3 +1,4 @@
 //! A reliable outbound webhook dispatcher.
 
 pub mod domain;
+pub mod store;

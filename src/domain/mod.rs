@@ -2,10 +2,14 @@
 //!
 //! This module knows no other module of the crate; every other module may know it.
 
+pub mod attempt;
 pub mod client;
+pub mod delivery;
+pub mod event;
 pub mod headers;
 pub mod ids;
 pub mod method;
 pub mod retry;
 pub mod target_url;
 pub mod time;
+pub mod webhook;

@@ -1,1 +1,3 @@
+//! Measures deliveries from enqueue to arrival.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! Measures the store alone.
+
 fn main() {}

@@ -1,4 +1,7 @@
 //! A reliable outbound webhook dispatcher.
 
+pub mod delivery;
 pub mod domain;
+pub mod egress;
 pub mod store;
+pub mod token;

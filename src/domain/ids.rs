@@ -101,14 +101,14 @@ impl IdSource {
 /// Time in units of 1/4096 of a millisecond.
 fn ticks(now: Timestamp) -> u64 {
     let micros = now.as_micros().max(0).cast_unsigned();
-    (micros / 1_000) << 12 | (micros % 1_000) * 4096 / 1_000
+    ((micros / 1_000) << 12) | ((micros % 1_000) * 4096 / 1_000)
 }
 
 fn version_7(ticks: u64, chance: u64) -> Uuid {
     const VERSION: u64 = 0x7 << 12;
     const VARIANT: u64 = 0b10 << 62;
-    let high = (ticks >> 12) << 16 | VERSION | ticks & 0xFFF;
-    let low = VARIANT | chance >> 2;
+    let high = ((ticks >> 12) << 16) | VERSION | (ticks & 0xFFF);
+    let low = VARIANT | (chance >> 2);
     Uuid::from_u64_pair(high, low)
 }
 

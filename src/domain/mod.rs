@@ -2,7 +2,10 @@
 //!
 //! This module knows no other module of the crate; every other module may know it.
 
+pub mod address_policy;
+pub mod allowed_network;
 pub mod attempt;
+pub mod authorization;
 pub mod client;
 pub mod delivery;
 pub mod event;

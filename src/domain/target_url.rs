@@ -15,8 +15,8 @@ const PLACEHOLDER: &str = ":id";
 /// How many bytes a url may have, as typed.
 pub const MAX_URL_LENGTH: usize = 2048;
 
-/// How many bytes a url may have with its subjects in place: the most that the HTTP client takes.
-const MAX_SENT_LENGTH: usize = u16::MAX as usize - 1;
+/// How many bytes a url may have when it is sent: the most that the HTTP client takes.
+pub const MAX_SENT_LENGTH: usize = u16::MAX as usize - 1;
 
 /// Everything but what RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

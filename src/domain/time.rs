@@ -115,6 +115,7 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the operating system for the time")]
     fn now(&self) -> Timestamp {
         Timestamp::from(Utc::now())
     }

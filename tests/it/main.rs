@@ -1,1 +1,2 @@
 //! Tests of the running dispatcher.
+#![cfg(test)]

@@ -1,0 +1,381 @@
+//! Claims what is due and has room, and sees each claimed delivery through: one task per delivery in flight.
+//!
+//! ```text
+//!   signals, timers, poll ─► lanes.plan ─► store.claim_due ─► lanes.admit ─► worker ─► recorder
+//!                                ▲                                             │          │
+//!                                └────────────── room, retries ◄───────────────┴──────────┘
+//! ```
+//!
+//! The production loop and the tests take the same steps: [`Pool::look_for_due`] and [`Pool::run_once`].
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, info, warn};
+
+use super::PoolSettings;
+use super::definitions::Definitions;
+use super::lanes::LaneTable;
+use super::recorder::Recorder;
+use super::worker::{Ended, Feedback, Ready, Worker};
+use crate::domain::delivery::Transition;
+use crate::domain::ids::{NodeId, WebhookId};
+use crate::domain::time::Clock;
+use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery, LaneQuota, RecordOutcome};
+use crate::store::signal::Signal;
+use crate::store::{Store, StoreError};
+
+/// Retries due later than this are left to the poll, so that the timers in memory stay few.
+const TIMER_HORIZON: Duration = Duration::from_mins(10);
+
+/// How long the loop rests after the store failed.
+const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The worker pool of this node.
+pub struct Pool {
+    node: NodeId,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    worker: Worker,
+    definitions: Definitions,
+    recorder: Recorder,
+    settings: PoolSettings,
+    lanes: Mutex<LaneTable<Ready>>,
+    /// Claims that are to be given back to the store as soon as it takes them.
+    owed: Mutex<Vec<Claim>>,
+    /// Rings when there may be something to claim.
+    wake: Notify,
+    /// Rings when a claim was let go.
+    let_go: Notify,
+    tasks: TaskTracker,
+    abort: CancellationToken,
+}
+
+impl Pool {
+    /// A pool that claims for `node`. It does nothing until [`Self::run`] or [`Self::run_once`].
+    #[must_use]
+    pub fn new(node: NodeId, store: Arc<dyn Store>, clock: Arc<dyn Clock>, worker: Worker, settings: PoolSettings) -> Arc<Self> {
+        let abort = CancellationToken::new();
+        Arc::new(Self {
+            node,
+            definitions: Definitions::new(Arc::clone(&store)),
+            recorder: Recorder::new(Arc::clone(&store), settings.record_batch, abort.clone()),
+            lanes: Mutex::new(LaneTable::new(settings.max_in_flight, settings.max_in_flight_per_webhook)),
+            owed: Mutex::default(),
+            store,
+            clock,
+            worker,
+            settings,
+            wake: Notify::new(),
+            let_go: Notify::new(),
+            tasks: TaskTracker::new(),
+            abort,
+        })
+    }
+
+    /// Claims and delivers until `stop`.
+    pub async fn run(self: Arc<Self>, mut signals: Receiver<Signal>, stop: CancellationToken) {
+        let mut poll = interval(self.settings.poll_interval);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let looked = tokio::select! {
+                () = stop.cancelled() => return,
+                signal = signals.recv() => self.heed_all(signal, &mut signals).await,
+                () = self.wake.notified() => Ok(()),
+                () = sleep_until(self.next_timer()) => Ok(()),
+                _ = poll.tick() => self.look_for_due().await,
+            };
+            let claimed = match looked {
+                Ok(()) => self.claim_while_there_is_room(&stop).await,
+                failed => failed,
+            };
+            if let Err(failure) = claimed {
+                error!(error = %failure, source = ?std::error::Error::source(&failure), "the store failed while looking for due deliveries");
+                sleep_until(Instant::now() + REST_AFTER_FAILURE).await;
+            }
+        }
+    }
+
+    /// Gives every lane a turn that has something due, and gives back what the store did not take back before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn look_for_due(&self) -> Result<(), StoreError> {
+        self.give_back_owed().await?;
+        let due = self.store.lanes_due(self.clock.now()).await?;
+        let mut lanes = self.lanes();
+        for id in due {
+            lanes.hint(id);
+        }
+        Ok(())
+    }
+
+    /// Claims once what is due and has room, and starts what was claimed; answers whether any lane was asked.
+    ///
+    /// # Errors
+    /// When the store fails; the lanes that were asked for keep their turn.
+    pub async fn run_once(self: &Arc<Self>) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let plan = self.lanes().plan(now, self.settings.claim_batch);
+        if plan.is_empty() {
+            return Ok(false);
+        }
+        match self.store.claim_due(ClaimRequest { node: self.node, now, lanes: plan.clone() }).await {
+            Ok(claimed) => self.take_in(&plan, claimed).await.map(|()| true),
+            Err(failure) => {
+                let mut lanes = self.lanes();
+                for quota in &plan {
+                    lanes.hint(quota.webhook_id);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Comes back when no claim is held.
+    pub async fn idle(&self) {
+        loop {
+            let let_go = self.let_go.notified();
+            if self.lanes().held() == 0 {
+                return;
+            }
+            let_go.await;
+        }
+    }
+
+    /// Acts on one hint from the store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn heed(&self, signal: Signal) -> Result<(), StoreError> {
+        match signal {
+            Signal::Due(ids) => {
+                let mut lanes = self.lanes();
+                for id in ids.iter() {
+                    lanes.hint(*id);
+                }
+                Ok(())
+            }
+            Signal::WebhookChanged(id) => {
+                self.definitions.forget(id);
+                let waiting = {
+                    let mut lanes = self.lanes();
+                    lanes.start_afresh(id);
+                    lanes.empty(id)
+                };
+                self.give_back(waiting).await
+            }
+        }
+    }
+
+    /// Lets what is in flight finish, gives back what waits, and after `limit` what is still in flight; then closes the
+    /// recorder. Call it when [`Self::run`] has ended.
+    pub async fn drain(&self, limit: Duration) {
+        let waiting = self.lanes().empty_all();
+        self.give_back_or_owe(waiting).await;
+        self.tasks.close();
+        if timeout(limit, self.tasks.wait()).await.is_err() {
+            info!(in_flight = self.lanes().held(), "the drain limit has passed; what is in flight is given back");
+            self.abort.cancel();
+            self.tasks.wait().await;
+        }
+        self.recorder.close().await;
+    }
+
+    async fn claim_while_there_is_room(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), StoreError> {
+        while !stop.is_cancelled() && self.may_plan() {
+            if !self.run_once().await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Acts on a hint and on all that came with it.
+    async fn heed_all(&self, first: Result<Signal, RecvError>, signals: &mut Receiver<Signal>) -> Result<(), StoreError> {
+        let mut next = first;
+        loop {
+            match next {
+                Ok(signal) => self.heed(signal).await?,
+                // Hints were lost: look for oneself.
+                Err(RecvError::Lagged(_)) => self.look_for_due().await?,
+                Err(RecvError::Closed) => return Ok(()),
+            }
+            match signals.try_recv() {
+                Ok(signal) => next = Ok(signal),
+                Err(TryRecvError::Lagged(missed)) => next = Err(RecvError::Lagged(missed)),
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    fn next_timer(&self) -> Instant {
+        let now = self.clock.now();
+        let wait = self.lanes().next_timer().map_or(self.settings.poll_interval, |due_at| due_at.since(now));
+        Instant::now() + wait
+    }
+
+    /// Sorts what was claimed into its lanes and starts what may start.
+    async fn take_in(self: &Arc<Self>, plan: &[LaneQuota], claimed: Vec<ClaimedDelivery>) -> Result<(), StoreError> {
+        let mut by_lane = group_by_lane(claimed);
+        let mut result = Ok(());
+        for quota in plan {
+            let claimed = by_lane.remove(&quota.webhook_id).unwrap_or_default();
+            let ready = self.make_ready(quota.webhook_id, claimed).await.unwrap_or_else(|failure| {
+                result = Err(failure);
+                Vec::new()
+            });
+            let started = {
+                let mut lanes = self.lanes();
+                if let Some(first) = ready.first() {
+                    lanes.set_limit(quota.webhook_id, first.definition.webhook.definition.delivery.max_in_flight);
+                }
+                lanes.admit(*quota, ready)
+            };
+            for ready in started {
+                self.start(ready);
+            }
+        }
+        result
+    }
+
+    /// Adds the definition. Of a webhook that is deleted by now, or cannot be read, nothing is ready: the claims go back.
+    async fn make_ready(&self, id: WebhookId, claimed: Vec<ClaimedDelivery>) -> Result<Vec<Ready>, StoreError> {
+        let Some(version) = claimed.iter().map(|claimed| claimed.webhook_version).max() else {
+            return Ok(Vec::new());
+        };
+        let definition = self.definitions.get(id, version).await;
+        if let Ok(Some(definition)) = definition {
+            return Ok(claimed.into_iter().map(|claimed| Ready { claimed, definition: Arc::clone(&definition) }).collect());
+        }
+        self.owed().extend(claimed.iter().map(|claimed| claimed.claim));
+        self.give_back_owed().await?;
+        definition.map(|_| Vec::new())
+    }
+
+    fn start(self: &Arc<Self>, ready: Ready) {
+        let pool = Arc::clone(self);
+        self.tasks.spawn(async move { pool.see_through(ready).await });
+    }
+
+    /// One delivery from its start to its record.
+    async fn see_through(self: Arc<Self>, ready: Ready) {
+        let id = ready.claimed.webhook_id;
+        let ended = tokio::select! {
+            ended = AssertUnwindSafe(self.worker.attempt(&ready)).catch_unwind() => ended,
+            () = self.abort.cancelled() => return self.give_back_or_owe(vec![ready]).await,
+        };
+        let ended = ended.unwrap_or_else(|_| self.worker.interrupted(&ready));
+        self.make_way(id, ended.feedback).await;
+        self.record(id, ended).await;
+        self.lanes().let_go(id);
+        self.let_go.notify_waiters();
+        if self.may_plan() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The request is no longer under way: tells the lane what was learnt and starts the next in its place.
+    async fn make_way(self: &Arc<Self>, id: WebhookId, feedback: Feedback) {
+        let now = self.clock.now();
+        let (held_back, next) = {
+            let mut lanes = self.lanes();
+            let held_back = match feedback {
+                Feedback::None => Vec::new(),
+                Feedback::LoginWorked => {
+                    lanes.login_worked(id);
+                    Vec::new()
+                }
+                Feedback::LoginFailed => lanes.login_failed(id, now, self.settings.login_backoff, self.settings.login_backoff_max),
+                Feedback::HoldBackUntil(until) => lanes.hold_back(id, until),
+            };
+            (held_back, lanes.answered(id, now))
+        };
+        if let Some(next) = next {
+            self.start(next);
+        }
+        self.give_back_or_owe(held_back).await;
+    }
+
+    async fn record(&self, id: WebhookId, ended: Ended) {
+        let Ended { record, .. } = ended;
+        let (claim, number, transition) = (record.claim, record.attempt.number, record.transition.clone());
+        debug!(delivery.id = %claim.delivery_id, webhook.id = %id, attempt = number, ?transition, "attempt ended");
+        match self.recorder.record(record).await {
+            RecordOutcome::ClaimLost => {
+                warn!(delivery.id = %claim.delivery_id, attempt = number, "the claim was lost; the attempt is not recorded");
+            }
+            RecordOutcome::Recorded => {
+                if let Transition::Retry { due_at } = transition
+                    && due_at.since(self.clock.now()) < TIMER_HORIZON
+                {
+                    self.lanes().hint_at(id, due_at);
+                    self.wake.notify_one();
+                }
+            }
+        }
+    }
+
+    async fn give_back_or_owe(&self, waiting: Vec<Ready>) {
+        if let Err(failure) = self.give_back(waiting).await {
+            warn!(error = %failure, "claims could not be given back yet");
+        }
+    }
+
+    /// Gives claims back that were not sent, and lets go of them.
+    async fn give_back(&self, waiting: Vec<Ready>) -> Result<(), StoreError> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        self.owed().extend(waiting.iter().map(|ready| ready.claimed.claim));
+        let released = self.give_back_owed().await;
+        let mut lanes = self.lanes();
+        for ready in &waiting {
+            lanes.let_go(ready.claimed.webhook_id);
+        }
+        drop(lanes);
+        self.let_go.notify_waiters();
+        released
+    }
+
+    async fn give_back_owed(&self) -> Result<(), StoreError> {
+        let owed = std::mem::take(&mut *self.owed());
+        if owed.is_empty() {
+            return Ok(());
+        }
+        let released = self.store.release(owed.clone()).await;
+        if released.is_err() {
+            self.owed().extend(owed);
+        }
+        released.map(drop)
+    }
+
+    fn may_plan(&self) -> bool {
+        self.lanes().may_plan(self.clock.now())
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Vec<Claim>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, LaneTable<Ready>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn group_by_lane(claimed: Vec<ClaimedDelivery>) -> HashMap<WebhookId, Vec<ClaimedDelivery>> {
+    let mut by_lane: HashMap<_, Vec<_>> = HashMap::new();
+    for claimed in claimed {
+        by_lane.entry(claimed.webhook_id).or_default().push(claimed);
+    }
+    by_lane
+}

@@ -1,0 +1,111 @@
+//! Sends one request to a receiver, logging in first where the webhook says so, and once more when the receiver does
+//! not take the access token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::time::{Instant, timeout_at};
+
+use super::definitions::Definition;
+use super::{outcome, request};
+use crate::domain::authorization::header_value;
+use crate::domain::webhook::AuthorizationPlan;
+use crate::egress::{Answer, CallLimits, Caller, OutboundRequest, SendError};
+use crate::token::{AccessToken, AccessTokens, LoginFailure};
+
+/// What sending came to.
+#[derive(Debug)]
+pub enum Sent {
+    /// The receiver answered.
+    Answered(Answer),
+    /// The receiver was called and did not answer.
+    NoAnswer(SendError),
+    /// The login failed; the receiver was not called (again).
+    NotAuthorized(Arc<LoginFailure>),
+    /// The authorization makes no header.
+    NoHeader,
+}
+
+/// What sending came to, and how long its login took.
+#[derive(Debug)]
+pub struct SendReport {
+    /// What it came to.
+    pub sent: Sent,
+    /// How long logging in took, where that was needed.
+    pub login_took: Option<Duration>,
+}
+
+/// Sends requests.
+pub struct Sender {
+    caller: Arc<dyn Caller>,
+    tokens: Arc<AccessTokens>,
+}
+
+impl Sender {
+    /// A sender that calls through `caller` and gets its access tokens from `tokens`.
+    #[must_use]
+    pub fn new(caller: Arc<dyn Caller>, tokens: Arc<AccessTokens>) -> Self {
+        Self { caller, tokens }
+    }
+
+    /// Sends `request` as `definition` authorizes it, all within `limits.deadline`.
+    pub async fn send(&self, definition: &Definition, request: OutboundRequest, limits: CallLimits) -> SendReport {
+        match definition.webhook.definition.authorization.plan() {
+            AuthorizationPlan::None => SendReport { sent: self.call(Some(request), limits).await, login_took: None },
+            AuthorizationPlan::Fixed(fixed) => {
+                let request = request::authorized(request, fixed.expose_secret());
+                SendReport { sent: self.call(request, limits).await, login_took: None }
+            }
+            AuthorizationPlan::LogIn(_) => self.log_in_and_send(definition, request, limits).await,
+        }
+    }
+
+    async fn log_in_and_send(&self, definition: &Definition, request: OutboundRequest, limits: CallLimits) -> SendReport {
+        let started = Instant::now();
+        let token = match self.token(definition, limits.deadline).await {
+            Ok(token) => token,
+            Err(sent) => return SendReport { sent, login_took: Some(started.elapsed()) },
+        };
+        let mut login_took = started.elapsed();
+        let mut sent = self.call_with(definition, request.clone(), &token, limits).await;
+        if let Sent::Answered(answer) = &sent
+            && outcome::asks_for_new_login(answer.status, token.cached)
+        {
+            self.tokens.forget(definition.webhook.id, &token);
+            let again = Instant::now();
+            let token = self.token(definition, limits.deadline).await;
+            login_took += again.elapsed();
+            sent = match token {
+                Ok(token) => self.call_with(definition, request, &token, limits).await,
+                Err(sent) => sent,
+            };
+        }
+        SendReport { sent, login_took: Some(login_took) }
+    }
+
+    async fn token(&self, definition: &Definition, deadline: Instant) -> Result<AccessToken, Sent> {
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        match timeout_at(deadline, self.tokens.get(&definition.webhook, time_left)).await {
+            Ok(Ok(token)) => Ok(token),
+            Ok(Err(failure)) => Err(Sent::NotAuthorized(failure)),
+            Err(_) => Err(Sent::NotAuthorized(Arc::new(LoginFailure::NoAnswer(SendError::Timeout)))),
+        }
+    }
+
+    async fn call_with(&self, definition: &Definition, request: OutboundRequest, token: &AccessToken, limits: CallLimits) -> Sent {
+        let scheme = definition.webhook.definition.authorization.header_auth.as_deref();
+        let authorization = header_value(scheme, token.value.expose_secret());
+        self.call(request::authorized(request, &authorization), limits).await
+    }
+
+    async fn call(&self, request: Option<OutboundRequest>, limits: CallLimits) -> Sent {
+        let Some(request) = request else {
+            return Sent::NoHeader;
+        };
+        match self.caller.call(request, limits).await {
+            Ok(answer) => Sent::Answered(answer),
+            Err(error) => Sent::NoAnswer(error),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Carries out one attempt: builds the request, sends it, and says what that means for the delivery and for its lane.
+//!
+//! Keeps no state between attempts. Claims, limits and records are the pool's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, HeaderName};
+use rand::rngs::StdRng;
+use tokio::time::Instant;
+
+use super::definitions::Definition;
+use super::sender::{SendReport, Sender, Sent};
+use super::{PoolSettings, outcome, request};
+use crate::domain::attempt::{Attempt, AttemptOutcome, Exchange, FailureReason, Phases};
+use crate::domain::delivery::{self, Transition};
+use crate::domain::retry::parse_retry_after;
+use crate::domain::time::{Clock, Timestamp};
+use crate::egress::{Answer, CallLimits, SendError};
+use crate::store::records::{AttemptRecord, ClaimedDelivery};
+use crate::token::LoginFailure;
+
+/// The most of an answer's headers that is kept, in bytes.
+const KEPT_HEAD_BYTES: usize = 8 * 1024;
+
+/// A claimed delivery with the definition to send it by.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The delivery.
+    pub claimed: ClaimedDelivery,
+    /// Its webhook.
+    pub definition: Arc<Definition>,
+}
+
+/// An attempt that ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What is to be recorded.
+    pub record: AttemptRecord,
+    /// What the lane should know.
+    pub feedback: Feedback,
+}
+
+/// What an attempt tells about its whole lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feedback {
+    /// Nothing.
+    None,
+    /// A login worked.
+    LoginWorked,
+    /// A login failed.
+    LoginFailed,
+    /// The receiver asks to be left alone until then.
+    HoldBackUntil(Timestamp),
+}
+
+/// What one exchange came to, before the schedule is asked.
+struct Finding {
+    outcome: AttemptOutcome,
+    exchange: Exchange,
+    retry_after: Option<Duration>,
+    feedback: Feedback,
+}
+
+/// Carries out attempts.
+pub struct Worker {
+    sender: Sender,
+    clock: Arc<dyn Clock>,
+    settings: PoolSettings,
+    chance: Mutex<StdRng>,
+}
+
+impl Worker {
+    /// A worker that sends through `sender`; `chance` is for the jitter of retries.
+    #[must_use]
+    pub fn new(sender: Sender, clock: Arc<dyn Clock>, settings: PoolSettings, chance: StdRng) -> Self {
+        Self { sender, clock, settings, chance: Mutex::new(chance) }
+    }
+
+    /// One attempt, from its first byte to what follows from it. Ends by the webhook's deadline.
+    pub async fn attempt(&self, ready: &Ready) -> Ended {
+        let started_at = self.clock.now();
+        let finding = self.find_out(ready, started_at).await;
+        self.conclude(ready, started_at, finding)
+    }
+
+    /// How an attempt ends that an error of our own cut short.
+    pub fn interrupted(&self, ready: &Ready) -> Ended {
+        let now = self.clock.now();
+        let exchange = Exchange { detail: Some("the attempt was interrupted by an internal error".to_owned()), ..Exchange::default() };
+        let outcome = AttemptOutcome::Retryable(FailureReason::Protocol);
+        self.conclude(ready, now, Finding { outcome, exchange, retry_after: None, feedback: Feedback::None })
+    }
+
+    async fn find_out(&self, ready: &Ready, started_at: Timestamp) -> Finding {
+        let definition = &ready.definition;
+        let timeout = definition.webhook.definition.delivery.timeout.unwrap_or(self.settings.timeout);
+        let limits = CallLimits { deadline: Instant::now() + timeout, body_cap: self.settings.kept_body_bytes };
+        match request::build(definition, &ready.claimed.event, started_at) {
+            Err(unsendable) => Finding::without_answer(AttemptOutcome::Permanent(FailureReason::Unsendable), Some(unsendable.to_string())),
+            Ok(request) => self.weigh(self.sender.send(definition, request, limits).await),
+        }
+    }
+
+    fn weigh(&self, report: SendReport) -> Finding {
+        let login = report.login_took;
+        let mut finding = match report.sent {
+            Sent::Answered(answer) => self.weigh_answer(answer),
+            Sent::NoAnswer(error) => Finding::without_answer(outcome::of_send_error(&error), error.detail()),
+            Sent::NotAuthorized(failure) => weigh_login_failure(&failure),
+            Sent::NoHeader => {
+                let detail = "the authorization makes no valid header".to_owned();
+                Finding::without_answer(AttemptOutcome::Permanent(FailureReason::Unsendable), Some(detail))
+            }
+        };
+        finding.exchange.phases.login = login;
+        if login.is_some() && finding.feedback == Feedback::None {
+            finding.feedback = Feedback::LoginWorked;
+        }
+        finding
+    }
+
+    fn weigh_answer(&self, answer: Answer) -> Finding {
+        let now = self.clock.now();
+        let retry_after = answer.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.as_bytes(), now));
+        let retry_after = retry_after.map(|asked| asked.min(self.settings.retry_after_max));
+        let feedback = match retry_after {
+            Some(pause) if outcome::slows_the_lane(answer.status) => Feedback::HoldBackUntil(now + pause),
+            _ => Feedback::None,
+        };
+        let phases = Phases { login: None, answer: Some(answer.head_after), body: Some(answer.body_took) };
+        let exchange = Exchange {
+            status: Some(answer.status),
+            detail: None,
+            remote_address: answer.remote_address,
+            phases,
+            response_head: Some(head_text(&answer.headers)),
+            response_body: Some(answer.body),
+        };
+        Finding { outcome: outcome::of_status(answer.status), exchange, retry_after, feedback }
+    }
+
+    /// Asks the schedule, and puts the record together.
+    fn conclude(&self, ready: &Ready, started_at: Timestamp, finding: Finding) -> Ended {
+        let finished_at = self.clock.now();
+        let claimed = &ready.claimed;
+        let transition = self.next_step(ready, &finding, finished_at);
+        let disable_webhook = outcome::disables_webhook(&finding.outcome);
+        let attempt =
+            Attempt { number: claimed.attempt_number(), started_at, finished_at, outcome: finding.outcome, exchange: finding.exchange };
+        let record = AttemptRecord { claim: claimed.claim, webhook_id: claimed.webhook_id, attempt, transition, disable_webhook };
+        Ended { record, feedback: finding.feedback }
+    }
+
+    fn next_step(&self, ready: &Ready, finding: &Finding, now: Timestamp) -> Transition {
+        let schedule = ready.definition.webhook.definition.delivery.retry.as_ref().unwrap_or(&self.settings.retry);
+        let retry_at = match finding.outcome {
+            AttemptOutcome::Retryable(_) => {
+                let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+                schedule.retry_at(ready.claimed.attempt_in_series(), now, finding.retry_after, &mut *chance)
+            }
+            AttemptOutcome::Delivered | AttemptOutcome::Permanent(_) => None,
+        };
+        delivery::after(&finding.outcome, retry_at)
+    }
+}
+
+impl Finding {
+    fn without_answer(outcome: AttemptOutcome, detail: Option<String>) -> Self {
+        Self { outcome, exchange: Exchange { detail, ..Exchange::default() }, retry_after: None, feedback: Feedback::None }
+    }
+}
+
+/// A login that was refused an address is hopeless; any other may work later, for every delivery of the lane.
+fn weigh_login_failure(failure: &LoginFailure) -> Finding {
+    let outcome = match failure {
+        LoginFailure::NoAnswer(SendError::BlockedAddress(_)) => AttemptOutcome::Permanent(FailureReason::AddressNotAllowed),
+        _ => AttemptOutcome::Retryable(FailureReason::Authorization),
+    };
+    Finding { feedback: Feedback::LoginFailed, ..Finding::without_answer(outcome, Some(failure.detail())) }
+}
+
+/// Headers as text, one a line; cookies are nobody's business.
+fn head_text(headers: &HeaderMap) -> String {
+    let mut text = String::new();
+    for (name, value) in headers {
+        let value = if is_private(name) { "****".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        if text.len() + name.as_str().len() + value.len() + 3 > KEPT_HEAD_BYTES {
+            break;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(name.as_str());
+        text.push_str(": ");
+        text.push_str(&value);
+    }
+    text
+}
+
+fn is_private(name: &HeaderName) -> bool {
+    *name == SET_COOKIE
+}

@@ -1,0 +1,87 @@
+//! Why a call brought no answer.
+
+use std::error::Error;
+use std::io;
+
+use crate::domain::address_policy::RefusedAddress;
+
+/// A call that brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The deadline passed first.
+    #[error("deadline passed")]
+    Timeout,
+    /// The host's name has no address.
+    #[error("name not resolved: {0}")]
+    Dns(String),
+    /// No connection could be made.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// TLS failed.
+    #[error("no trusted connection: {0}")]
+    Tls(String),
+    /// The connection broke, or what came was not HTTP.
+    #[error("no HTTP answer: {0}")]
+    Protocol(String),
+    /// The address may not be called; nothing was sent.
+    #[error("address not allowed")]
+    BlockedAddress(#[source] RefusedAddress),
+}
+
+impl SendError {
+    /// Words on what happened beyond the kind of error; for a blocked address the same words whatever the address is.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Timeout => None,
+            Self::Dns(detail) | Self::Connect(detail) | Self::Tls(detail) | Self::Protocol(detail) => Some(detail.clone()),
+            Self::BlockedAddress(_) => Some("this address may not be called".to_owned()),
+        }
+    }
+}
+
+impl From<reqwest::Error> for SendError {
+    fn from(error: reqwest::Error) -> Self {
+        // The url may hold secrets in its query, and the caller knows it anyway.
+        let error = error.without_url();
+        if let Some(refused) = find::<RefusedAddress>(&error) {
+            return Self::BlockedAddress(refused.clone());
+        }
+        let detail = innermost(&error);
+        if error.is_timeout() {
+            Self::Timeout
+        } else if find::<rustls::Error>(&error).is_some() {
+            Self::Tls(detail)
+        } else if error.is_dns() {
+            Self::Dns(detail)
+        } else if error.is_connect() {
+            Self::Connect(detail)
+        } else {
+            Self::Protocol(detail)
+        }
+    }
+}
+
+/// The first error of type `T` among an error's sources, looking into what `io::Error` wraps as well.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        if let Some(found) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<T>()) {
+            return Some(found);
+        }
+        current = error.source();
+    }
+    None
+}
+
+/// The words of the innermost source: what happened, without the layers that passed it on.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut current = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current.to_string()
+}

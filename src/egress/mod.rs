@@ -1,0 +1,73 @@
+//! The only way out: every call to a url that a customer typed goes through [`Caller`].
+//!
+//! `reqwest` is known here alone, and one factory ([`HttpCaller::new`]) makes every client, so that the rules hold for
+//! deliveries and logins alike: only addresses that may be called, no redirects, no proxy, nothing sent twice, nothing
+//! decompressed, one deadline, a cap on what is read.
+
+mod client;
+mod error;
+mod resolver;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::Instant;
+use url::Url;
+
+pub use client::{EgressSettings, HttpCaller, UnusableClient};
+pub use error::SendError;
+
+use crate::domain::method::Method;
+
+/// Makes calls.
+#[async_trait]
+pub trait Caller: Send + Sync {
+    /// Sends one request, once, and reads the answer.
+    ///
+    /// The answer's head must be complete before `limits.deadline`. Its body is read until it ends, the cap is reached,
+    /// the deadline passes or the connection breaks; what came until then is in the answer.
+    async fn call(&self, request: OutboundRequest, limits: CallLimits) -> Result<Answer, SendError>;
+}
+
+/// A request, ready to go.
+#[derive(Clone)]
+pub struct OutboundRequest {
+    /// How.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Headers beside those that HTTP itself needs.
+    pub headers: HeaderMap,
+    /// The body, if there is one.
+    pub body: Option<Bytes>,
+}
+
+/// How long a call may take and how much of its answer is read.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// When it must be over.
+    pub deadline: Instant,
+    /// The most bytes of the answer's body that are read.
+    pub body_cap: usize,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// Who answered.
+    pub remote_address: Option<SocketAddr>,
+    /// The body, or its beginning.
+    pub body: Bytes,
+    /// Whether [`Self::body`] is all of it.
+    pub body_complete: bool,
+    /// From the call's start until the head was complete.
+    pub head_after: Duration,
+    /// From then until the body was read or given up.
+    pub body_took: Duration,
+}

@@ -1,3 +1,8 @@
 //! A reliable outbound webhook dispatcher.
 
+pub mod config;
+pub mod delivery;
 pub mod domain;
+pub mod egress;
+pub mod store;
+pub mod token;

@@ -1,3 +1,7 @@
-//! The binary.
+//! The program: hands its arguments and environment to [`webhook_dispatcher::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    webhook_dispatcher::cli::main()
+}

@@ -6,8 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::domain::headers::Headers;
 use crate::domain::ids::WebhookId;
-use crate::domain::webhook::Webhook;
+use crate::domain::webhook::{AuthorizationPlan, Webhook};
 use crate::store::records::Scope;
 use crate::store::{Store, StoreError};
 
@@ -30,7 +31,7 @@ impl Definition {
 fn base_headers(webhook: &Webhook) -> HeaderMap {
     let definition = &webhook.definition;
     let mut headers = HeaderMap::new();
-    for (name, value) in definition.headers.iter().flat_map(|own| own.iter()) {
+    for (name, value) in definition.headers.iter().flat_map(Headers::iter) {
         // Names and values were checked when the webhook was written.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
@@ -39,7 +40,7 @@ fn base_headers(webhook: &Webhook) -> HeaderMap {
     if definition.method.carries_body() && !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    if !matches!(definition.authorization.plan(), crate::domain::webhook::AuthorizationPlan::None) {
+    if !matches!(definition.authorization.plan(), AuthorizationPlan::None) {
         headers.remove(AUTHORIZATION);
     }
     headers

@@ -81,7 +81,12 @@ impl<T> Lane<T> {
     }
 
     fn is_at_rest(&self) -> bool {
-        self.under_way == 0 && self.waiting.is_empty() && !self.has_turn && !self.missed_turn && self.held_back_until.is_none() && self.failed_logins == 0
+        self.under_way == 0
+            && self.waiting.is_empty()
+            && !self.has_turn
+            && !self.missed_turn
+            && self.held_back_until.is_none()
+            && self.failed_logins == 0
     }
 }
 

@@ -35,7 +35,7 @@ use crate::store::signal::Signal;
 use crate::store::{Store, StoreError};
 
 /// Retries due later than this are left to the poll, so that the timers in memory stay few.
-const TIMER_HORIZON: Duration = Duration::from_secs(600);
+const TIMER_HORIZON: Duration = Duration::from_mins(10);
 
 /// How long the loop rests after the store failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -87,18 +87,18 @@ impl Pool {
         let mut poll = interval(self.settings.poll_interval);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let step = tokio::select! {
+            let looked = tokio::select! {
                 () = stop.cancelled() => return,
                 signal = signals.recv() => self.heed_all(signal, &mut signals).await,
                 () = self.wake.notified() => Ok(()),
                 () = sleep_until(self.next_timer()) => Ok(()),
                 _ = poll.tick() => self.look_for_due().await,
             };
-            let step = match step {
+            let claimed = match looked {
                 Ok(()) => self.claim_while_there_is_room(&stop).await,
                 failed => failed,
             };
-            if let Err(failure) = step {
+            if let Err(failure) = claimed {
                 error!(error = %failure, source = ?std::error::Error::source(&failure), "the store failed while looking for due deliveries");
                 sleep_until(Instant::now() + REST_AFTER_FAILURE).await;
             }
@@ -113,7 +113,9 @@ impl Pool {
         self.give_back_owed().await?;
         let due = self.store.lanes_due(self.clock.now()).await?;
         let mut lanes = self.lanes();
-        due.into_iter().for_each(|id| lanes.hint(id));
+        for id in due {
+            lanes.hint(id);
+        }
         Ok(())
     }
 
@@ -131,7 +133,9 @@ impl Pool {
             Ok(claimed) => self.take_in(&plan, claimed).await.map(|()| true),
             Err(failure) => {
                 let mut lanes = self.lanes();
-                plan.iter().for_each(|quota| lanes.hint(quota.webhook_id));
+                for quota in &plan {
+                    lanes.hint(quota.webhook_id);
+                }
                 Err(failure)
             }
         }
@@ -156,7 +160,9 @@ impl Pool {
         match signal {
             Signal::Due(ids) => {
                 let mut lanes = self.lanes();
-                ids.iter().for_each(|id| lanes.hint(*id));
+                for id in ids.iter() {
+                    lanes.hint(*id);
+                }
                 Ok(())
             }
             Signal::WebhookChanged(id) => {
@@ -235,7 +241,9 @@ impl Pool {
                 }
                 lanes.admit(*quota, ready)
             };
-            started.into_iter().for_each(|ready| self.start(ready));
+            for ready in started {
+                self.start(ready);
+            }
         }
         result
     }
@@ -331,7 +339,9 @@ impl Pool {
         self.owed().extend(waiting.iter().map(|ready| ready.claimed.claim));
         let released = self.give_back_owed().await;
         let mut lanes = self.lanes();
-        waiting.iter().for_each(|ready| lanes.let_go(ready.claimed.webhook_id));
+        for ready in &waiting {
+            lanes.let_go(ready.claimed.webhook_id);
+        }
         drop(lanes);
         self.let_go.notify_waiters();
         released

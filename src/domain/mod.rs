@@ -4,11 +4,15 @@
 
 pub mod address_policy;
 pub mod allowed_network;
+pub mod attempt;
 pub mod authorization;
 pub mod client;
+pub mod delivery;
+pub mod event;
 pub mod headers;
 pub mod ids;
 pub mod method;
 pub mod retry;
 pub mod target_url;
 pub mod time;
+pub mod webhook;

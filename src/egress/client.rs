@@ -68,6 +68,7 @@ impl HttpCaller {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the one factory of HTTP clients")]
 fn build(resolver: GuardedResolver, settings: &EgressSettings) -> Result<reqwest::Client, UnusableClient> {
     let client = reqwest::Client::builder()
         .dns_resolver(Arc::new(resolver))

@@ -13,8 +13,8 @@ use tokio::sync::broadcast;
 
 use super::error::StoreError;
 use super::records::{
-    AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, Enqueued, EventDetail,
-    EventFilter, KeyDeletion, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope, WebhookWrite,
+    AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, Enqueued,
+    EventDetail, EventFilter, KeyDeletion, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope, WebhookWrite,
 };
 use super::signal::Signal;
 use crate::domain::client::{ApiKey, Client, KeyHash};

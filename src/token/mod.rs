@@ -119,7 +119,9 @@ impl AccessTokens {
         let now = self.clock.now();
         let mut slots = self.slots();
         match slots.get(&webhook.id) {
-            Some(Slot::Kept { version, issued }) if *version == webhook.version && issued.good_until > Some(now) => Next::Use(issued.clone()),
+            Some(Slot::Kept { version, issued }) if *version == webhook.version && issued.good_until > Some(now) => {
+                Next::Use(issued.clone())
+            }
             Some(Slot::UnderWay { version, login, .. }) if *version == webhook.version => Next::Join(login.clone()),
             _ => {
                 let serial = self.serials.fetch_add(1, Ordering::Relaxed);

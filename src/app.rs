@@ -1,0 +1,257 @@
+//! The composition root: the only place that names concrete back ends and clients, and the order of start and stop.
+//!
+//! ```text
+//! start: store ─► predecessor's claims back ─► root key ─► outgoing calls ─► pool ─► intake ─► API ─► maintenance
+//! stop:  API (requests under way are answered) ─► intake ─► pool (in flight finishes, the rest goes back) ─► store
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng as _, SeedableRng as _};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::api::{self, ApiSettings, ApiState};
+use crate::config::Config;
+use crate::delivery::PoolSettings;
+use crate::delivery::pool::Pool;
+use crate::delivery::sender::Sender;
+use crate::delivery::worker::Worker;
+use crate::domain::address_policy::AddressPolicy;
+use crate::domain::client::{ApiKey, KeyHash, Role, new_key_text};
+use crate::domain::ids::{IdSource, NodeId};
+use crate::domain::retry::RetryPolicy;
+use crate::domain::time::{Clock, SystemClock};
+use crate::egress::{Caller, EgressSettings, HttpCaller};
+use crate::intake::Intake;
+use crate::maintenance::{self, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore};
+use crate::store::Store;
+use crate::store::group_commit::GroupLimits;
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::token::{AccessTokens, TokenSettings};
+
+/// A running dispatcher.
+pub struct App {
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// The root key that this start made, to be shown once.
+    pub new_root_key: Option<SecretString>,
+    drain_limit: Duration,
+    store: Arc<dyn Store>,
+    intake: Arc<Intake>,
+    pool: Arc<Pool>,
+    stop_api: CancellationToken,
+    stop_background: CancellationToken,
+    api: JoinHandle<std::io::Result<()>>,
+    background: TaskTracker,
+}
+
+/// What every part is made from.
+struct Foundation {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<IdSource>,
+    chance: Chance,
+}
+
+impl App {
+    /// Starts everything. When it comes back the API answers and deliveries go out.
+    ///
+    /// # Errors
+    /// When the store cannot be opened, the address is taken, or the system has no CA certificates.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let foundation = Foundation::lay(config).await?;
+        let Foundation { store, clock, ids, chance } = &foundation;
+        let node: NodeId = ids.next(clock.now());
+        let taken_back = store.take_back_claims(node).await.context("the claims of the last run could not be taken back")?;
+        info!(node.id = %node, taken_back, "store opened");
+        let new_root_key = foundation.ensure_root_key(config).await.context("no root key could be made")?;
+
+        let policy = Arc::new(AddressPolicy::new(config.egress.allow.clone()));
+        let caller: Arc<dyn Caller> = Arc::new(HttpCaller::new(Arc::clone(&policy), &egress_settings(config))?);
+        let pool = pool(config, node, &foundation, caller)?;
+        let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config)));
+        let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        let address = listener.local_addr()?;
+
+        let (stop_api, stop_background) = (CancellationToken::new(), CancellationToken::new());
+        let background = TaskTracker::new();
+        background.spawn(Arc::clone(&pool).run(store.signals(), stop_background.clone()));
+        for duty in duties(config, store)? {
+            background.spawn(maintenance::run(duty, Arc::clone(clock), stop_background.clone()));
+        }
+        let router = api::router(ApiState {
+            store: Arc::clone(store),
+            intake: Arc::clone(&intake),
+            clock: Arc::clone(clock),
+            ids: Arc::clone(ids),
+            key_chance: chance.key_source(),
+            settings: api_settings(config),
+        });
+        let api = axum_serve(listener, router, stop_api.clone());
+        let store = Arc::clone(store);
+        let drain_limit = config.server.drain();
+        Ok(Self { address, new_root_key, drain_limit, store, intake, pool, stop_api, stop_background, api, background })
+    }
+
+    /// Stops in order: nothing new comes in, nothing new goes out, what is in flight finishes within the drain limit,
+    /// the rest is given back.
+    pub async fn stop(mut self) {
+        self.stop_api.cancel();
+        if timeout(self.drain_limit, &mut self.api).await.is_err() {
+            warn!("callers still hold connections open after the drain limit; they are cut");
+            self.api.abort();
+        }
+        self.intake.close().await;
+        self.stop_background.cancel();
+        self.background.close();
+        self.background.wait().await;
+        self.pool.drain(self.drain_limit).await;
+        self.store.close().await;
+        info!("stopped");
+    }
+}
+
+impl Foundation {
+    async fn lay(config: &Config) -> anyhow::Result<Self> {
+        let chance = Chance::from_system()?;
+        let ids = Arc::new(IdSource::seeded(chance.seed()));
+        let options = SqliteOptions { path: config.store.path().to_owned(), readers: config.store.readers, ids: Arc::clone(&ids) };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await?);
+        Ok(Self { store, clock: Arc::new(SystemClock), ids, chance })
+    }
+
+    /// Makes the first root key, unless there is one: the configured text, or one of our own that is then shown.
+    async fn ensure_root_key(&self, config: &Config) -> anyhow::Result<Option<SecretString>> {
+        let (text, prefix) = match config.root.key() {
+            Some(given) => (given.clone(), "(given)".to_owned()),
+            None => {
+                let made = new_key_text(&self.chance.key());
+                let prefix = made.chars().take(12).collect();
+                (SecretString::from(made), prefix)
+            }
+        };
+        let now = self.clock.now();
+        let key = ApiKey {
+            id: self.ids.next(now),
+            client_id: None,
+            role: Role::Root,
+            name: Some("first root key".to_owned()),
+            prefix,
+            hash: KeyHash::of(text.expose_secret()),
+            created_at: now,
+        };
+        let stored = self.store.insert_first_root_key(key).await?;
+        Ok((stored && config.root.key().is_none()).then_some(text))
+    }
+}
+
+fn pool(config: &Config, node: NodeId, foundation: &Foundation, caller: Arc<dyn Caller>) -> anyhow::Result<Arc<Pool>> {
+    let Foundation { store, clock, chance, .. } = foundation;
+    let settings = pool_settings(config)?;
+    let tokens = AccessTokens::new(Arc::clone(&caller), Arc::clone(clock), token_settings(config));
+    let worker = Worker::new(Sender::new(caller, tokens), Arc::clone(clock), settings.clone(), StdRng::from_seed(chance.seed()));
+    Ok(Pool::new(node, Arc::clone(store), Arc::clone(clock), worker, settings))
+}
+
+fn duties(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<ScheduledDuty>> {
+    let settings = &config.maintenance;
+    let ages = RetentionAges {
+        finished: settings.finished_age(),
+        dead_letters: settings.dead_letter_age(),
+        idempotency_keys: settings.idempotency_age(),
+    };
+    let all: [(Box<dyn Duty>, &str); 3] = [
+        (Box::new(Retention::new(Arc::clone(store), ages, settings.batch_rows)), &settings.retention_schedule),
+        (Box::new(DisableFailing::new(Arc::clone(store), settings.failing_age())), &settings.disable_schedule),
+        (Box::new(TidyStore::new(Arc::clone(store))), &settings.upkeep_schedule),
+    ];
+    all.into_iter().map(|(duty, schedule)| Ok(ScheduledDuty { duty, schedule: schedule.parse()? })).collect()
+}
+
+fn pool_settings(config: &Config) -> anyhow::Result<PoolSettings> {
+    Ok(PoolSettings {
+        max_in_flight: config.delivery.max_in_flight,
+        max_in_flight_per_webhook: u32::try_from(config.delivery.max_in_flight_per_webhook)?,
+        timeout: config.delivery.timeout(),
+        poll_interval: config.delivery.poll_interval(),
+        claim_batch: u32::try_from(config.delivery.claim_batch)?,
+        record_batch: config.delivery.record_batch,
+        kept_body_bytes: config.delivery.kept_body_bytes,
+        retry: RetryPolicy::new(config.retry.delays(), config.retry.jitter)?,
+        retry_after_max: config.retry.retry_after_max(),
+        login_backoff: config.token.failure_backoff(),
+        login_backoff_max: config.token.failure_backoff_max(),
+    })
+}
+
+fn token_settings(config: &Config) -> TokenSettings {
+    TokenSettings {
+        default_ttl: config.token.default_ttl(),
+        margin: config.token.margin(),
+        max_ttl: config.token.max_ttl(),
+        max_answer_bytes: config.token.max_answer_bytes,
+    }
+}
+
+fn egress_settings(config: &Config) -> EgressSettings {
+    EgressSettings {
+        connect_timeout: config.egress.connect_timeout(),
+        idle_connections_per_host: config.egress.idle_connections_per_host,
+        user_agent: config.delivery.user_agent.clone(),
+        allow_http: config.egress.allow_http,
+        named_ports: config.egress.allow.iter().filter_map(|allowed| allowed.port).collect(),
+    }
+}
+
+fn intake_limits(config: &Config) -> GroupLimits {
+    GroupLimits { waiting: config.intake.queue, batch: config.intake.max_batch }
+}
+
+fn api_settings(config: &Config) -> ApiSettings {
+    ApiSettings {
+        max_body_bytes: config.server.max_body_bytes,
+        time_offset: config.server.time_offset,
+        allow_http: config.egress.allow_http,
+        addresses: AddressPolicy::new(config.egress.allow.clone()),
+    }
+}
+
+/// The one source of chance of the process.
+#[derive(Clone)]
+struct Chance(Arc<Mutex<StdRng>>);
+
+impl Chance {
+    fn from_system() -> anyhow::Result<Self> {
+        let rng = StdRng::try_from_rng(&mut SysRng).context("the system gives no random numbers")?;
+        Ok(Self(Arc::new(Mutex::new(rng))))
+    }
+
+    fn seed(&self) -> [u8; 32] {
+        self.fill()
+    }
+
+    fn key(&self) -> [u8; 24] {
+        self.fill()
+    }
+
+    fn key_source(&self) -> Box<dyn Fn() -> [u8; 24] + Send + Sync> {
+        let chance = self.clone();
+        Box::new(move || chance.key())
+    }
+
+    fn fill<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
+        bytes
+    }
+}

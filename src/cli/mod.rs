@@ -1,0 +1,91 @@
+//! The command line: what to run and which configuration to run it with.
+//!
+//! The only place that reads the process's environment. What people read goes to standard output, logs go to standard
+//! error.
+
+mod check_config;
+mod serve;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Sources};
+
+/// A reliable outbound webhook dispatcher.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Takes in events over REST and delivers them.
+    Serve(serve::ServeArgs),
+    /// Prints the configuration as it would be used, secrets masked.
+    CheckConfig(ConfigArgs),
+}
+
+/// Where the configuration comes from, beside the defaults and the environment.
+#[derive(Clone, Debug, Args)]
+struct ConfigArgs {
+    /// A TOML file; the environment variable `DISPATCHER_CONFIG` names one too.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Sets a key, for instance `--set server.listen=127.0.0.1:9000`; wins over file and environment.
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// The configuration of file, environment and flags, with `overrides` on top.
+    fn load(self, overrides: Vec<String>) -> anyhow::Result<Config> {
+        let mut sources = Sources::new().with_environment(environment()).with_overrides(self.set).with_overrides(overrides);
+        if let Some(file) = self.config.or_else(config_from_environment) {
+            sources = sources.with_file(file);
+        }
+        Ok(Config::load(&sources)?)
+    }
+}
+
+/// Runs the command that the arguments name; the exit code says whether it went well.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::CheckConfig(args) => check_config::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell when standard error is closed.
+            drop(writeln!(io::stderr(), "webhook-dispatcher: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn config_from_environment() -> Option<PathBuf> {
+    std::env::var_os("DISPATCHER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Ends when the process is asked to stop: Ctrl-C or SIGTERM.
+async fn asked_to_stop() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! `serve`: the dispatcher, until it is asked to stop.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use secrecy::ExposeSecret;
+use tracing::info;
+
+use super::{ConfigArgs, asked_to_stop};
+use crate::app::App;
+use crate::config::Config;
+use crate::telemetry;
+
+/// What `serve` takes.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where to listen; short for `--set server.listen=…`.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Where to keep everything; short for `--set store.url=…`.
+    #[arg(long, value_name = "URL")]
+    store_url: Option<String>,
+}
+
+pub(super) fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let short_forms = [("server.listen", args.listen), ("store.url", args.store_url)];
+    let overrides = short_forms.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?))).collect();
+    let config = args.config.load(overrides)?;
+    telemetry::init_logs(&config.log.level, config.log.format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(&config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let app = App::start(config).await?;
+    announce(&app, config, &mut io::stdout())?;
+    asked_to_stop().await?;
+    info!("asked to stop");
+    app.stop().await;
+    Ok(())
+}
+
+fn announce(app: &App, config: &Config, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "listening on http://{}", app.address)?;
+    writeln!(out, "store {}", config.store.url)?;
+    if let Some(key) = &app.new_root_key {
+        writeln!(out, "root key (shown this once): {}", key.expose_secret())?;
+    }
+    out.flush()
+}

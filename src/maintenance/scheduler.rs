@@ -1,0 +1,41 @@
+//! Runs each duty when its schedule says so, one run of a duty at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::Duty;
+use crate::config::Schedule;
+use crate::domain::time::Clock;
+
+/// The clock is asked again at least this often, so that a clock that was set is heeded.
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+
+/// A duty and when it is due.
+pub struct ScheduledDuty {
+    /// What to do.
+    pub duty: Box<dyn Duty>,
+    /// When.
+    pub schedule: Schedule,
+}
+
+/// Does `scheduled` whenever it is due, until `stop`. A time that passes during a run is not made up for.
+pub async fn run(scheduled: ScheduledDuty, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    while let Some(due_at) = scheduled.schedule.next_after(clock.now()) {
+        while clock.now() < due_at {
+            let wait = due_at.since(clock.now()).min(LONGEST_SLEEP);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(wait) => {}
+            }
+        }
+        let name = scheduled.duty.name();
+        match scheduled.duty.run_once(clock.now()).await {
+            Ok(changed) => info!(duty = name, changed, "duty done"),
+            Err(failure) => error!(duty = name, error = %failure, source = ?std::error::Error::source(&failure), "duty failed"),
+        }
+    }
+}

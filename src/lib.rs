@@ -3,5 +3,5 @@
 pub mod delivery;
 pub mod domain;
 pub mod egress;
-pub mod store;
 pub mod token;
+pub mod store;

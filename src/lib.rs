@@ -1,5 +1,6 @@
 //! A reliable outbound webhook dispatcher.
 
+pub mod config;
 pub mod delivery;
 pub mod domain;
 pub mod egress;

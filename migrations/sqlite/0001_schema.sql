@@ -31,6 +31,7 @@ create table webhook (
     version          integer not null check (version >= 1),
     name             text    not null,
     type_code        integer,
+    events           text    not null check (json_valid(events)),
     method           text    not null check (method in ('POST', 'PUT', 'GET', 'DELETE')),
     headers          text    check (json_valid(headers)),
     url              text    not null,
@@ -57,13 +58,18 @@ create table webhook (
 create unique index webhook_type on webhook (client_id, type_code) where type_code is not null and deleted_at is null;
 create index webhook_client on webhook (client_id, id) where deleted_at is null;
 
--- Which event types a webhook is called for.
+-- Which webhooks an event of a client and type is for: what an enqueue reads. The rows repeat `webhook.events` of every
+-- webhook that is not deleted.
 create table webhook_event (
-    webhook_id blob not null references webhook (id),
+    client_id  blob not null references client (id),
     event_type text not null,
-    primary key (webhook_id, event_type)
+    webhook_id blob not null references webhook (id),
+    primary key (client_id, event_type, webhook_id)
 ) strict, without rowid;
 
+create index webhook_event_webhook on webhook_event (webhook_id);
+
+-- `bare` is 1 while no delivery speaks of the event: no webhook wanted it, or its deliveries were removed before it.
 create table event (
     id              blob    not null primary key check (length(id) = 16),
     client_id       blob    not null references client (id),
@@ -71,12 +77,16 @@ create table event (
     subject         text    not null,
     payload         blob    not null,
     idempotency_key text,
+    bare            integer not null default 0 check (bare in (0, 1)),
     created_at      integer not null
 ) strict;
 
 create unique index event_idempotency on event (client_id, idempotency_key) where idempotency_key is not null;
 create index event_subject on event (client_id, subject, id);
 create index event_client on event (client_id, id);
+-- What retention removes and forgets, oldest first.
+create index event_bare on event (created_at) where bare = 1;
+create index event_idempotency_age on event (created_at) where idempotency_key is not null;
 
 create table delivery (
     id             blob    not null primary key check (length(id) = 16),

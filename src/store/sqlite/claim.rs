@@ -1,0 +1,83 @@
+//! How due deliveries are claimed: chosen with all that an attempt needs, then marked, in one transaction.
+//!
+//! Nothing else writes in between, so what was chosen is what is marked.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::batch::{Batch, Bound};
+use super::rows::{Fields, event, event_columns};
+use super::writer::Transaction;
+use crate::domain::ids::{ClaimToken, IdSource, WebhookId};
+use crate::store::error::StoreError;
+use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery};
+
+/// Due deliveries of active webhooks, up to a limit for each. Every arm reads a range of the index `delivery_due`, in its
+/// order; the order of the whole is made by the reader.
+static DUE: LazyLock<Batch> = LazyLock::new(|| {
+    Batch::of_selects(
+        concat!(
+            "with due(id, version) as ({rows})
+             select d.id, d.webhook_id, due.version, d.attempts, d.attempts_before_series, d.due_at, ",
+            event_columns!(),
+            " from due cross join delivery d on d.id = due.id cross join event e on e.id = d.event_id"
+        ),
+        "select * from (
+             select d.id, w.version from webhook w cross join delivery d on d.webhook_id = w.id
+             where w.id = ? and w.state = 'active' and w.deleted_at is null and d.state = 'pending' and d.due_at <= ?
+             order by d.due_at, d.id limit ?)",
+    )
+});
+
+/// Runs in the transaction that chose the deliveries, so every one of them is still pending.
+static MARK: LazyLock<Batch> =
+    LazyLock::new(|| Batch::of_rows("update delivery set state = 'in_flight', claim_token = ?, claimed_by = ? where id in ({rows})", "?"));
+
+/// Does what `Queue::claim_due` promises.
+pub(super) async fn claim_due(
+    tx: &mut Transaction<'_>,
+    request: &ClaimRequest,
+    ids: &IdSource,
+) -> Result<Vec<ClaimedDelivery>, StoreError> {
+    // One token for the whole claim: it fences together with the delivery's id.
+    let token = ids.next(request.now);
+    let mut claimed = choose(tx.db, request, token).await?;
+    let node = request.node.as_uuid();
+    let bind_holder = |query: Bound| query.bind(token.as_uuid()).bind(node);
+    MARK.execute_with(tx.db, bind_holder, &claimed, |query, claimed| query.bind(claimed.claim.delivery_id.as_uuid())).await?;
+    claimed.sort_by_key(|claimed| (claimed.due_at, claimed.claim.delivery_id));
+    Ok(claimed)
+}
+
+async fn choose(db: &mut SqliteConnection, request: &ClaimRequest, token: ClaimToken) -> Result<Vec<ClaimedDelivery>, StoreError> {
+    let now = request.now.as_micros();
+    let bind = |query: Bound, &(webhook_id, limit): &(WebhookId, u32)| query.bind(webhook_id.as_uuid()).bind(now).bind(limit);
+    let rows = DUE.fetch(db, &quotas(request), bind).await?;
+    rows.iter().map(|row| claimed(row, token)).collect()
+}
+
+/// The limit of every webhook that is named; one named twice gets both its limits.
+fn quotas(request: &ClaimRequest) -> Vec<(WebhookId, u32)> {
+    let mut quotas = BTreeMap::<WebhookId, u32>::new();
+    for lane in request.lanes.iter().filter(|lane| lane.limit > 0) {
+        let quota = quotas.entry(lane.webhook_id).or_default();
+        *quota = quota.saturating_add(lane.limit);
+    }
+    quotas.into_iter().collect()
+}
+
+fn claimed(row: &SqliteRow, token: ClaimToken) -> Result<ClaimedDelivery, StoreError> {
+    let mut fields = Fields::of(row, "delivery");
+    Ok(ClaimedDelivery {
+        claim: Claim { delivery_id: fields.id("id")?, token },
+        webhook_id: fields.id("webhook_id")?,
+        webhook_version: fields.get("version")?,
+        attempts: fields.number("attempts")?,
+        attempts_before_series: fields.number("attempts_before_series")?,
+        due_at: fields.time("due_at")?,
+        event: event(&mut fields)?,
+    })
+}

@@ -1,0 +1,124 @@
+//! How the database file is opened: the settings of every connection, and what is asserted before it is used.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+
+use super::errors::unusable;
+use crate::store::error::StoreError;
+
+/// The tables, and how they came to be.
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The first SQLite without the bug that loses commits when a checkpoint meets a write.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// The newest version of the schema that `_sqlx_migrations` knows of; no row before the first migration.
+const SCHEMA_VERSION: &str = "select max(version) from _sqlx_migrations where success";
+
+const HAS_SCHEMA: &str = "select count(*) from sqlite_schema where type = 'table' and name = '_sqlx_migrations'";
+
+/// The settings of every connection to `path`. Only the writer makes the file.
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        // With NORMAL a power cut loses commits that were answered.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("cache_size", "-65536")
+        .pragma("temp_store", "memory")
+        .pragma("mmap_size", "268435456")
+        .pragma("journal_size_limit", "67108864")
+        .statement_cache_capacity(256)
+        // A whole answer fits into the channel, so that the connection's thread never waits for its reader.
+        .row_buffer_size(1024)
+        .optimize_on_close(true, 400)
+        .disable_statement_logging()
+}
+
+/// Makes the folder, opens the one connection that writes, and brings the schema up to date.
+pub(super) async fn open_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut db = options.clone().create_if_missing(true).connect().await.map_err(|error| StoreError::Unusable {
+        reason: format!("the database {} cannot be opened", options.get_filename().display()),
+        source: Some(error.into()),
+    })?;
+    assert_sqlite_version(&mut db).await?;
+    refuse_newer_schema(&mut db).await?;
+    MIGRATIONS.run_direct(None, &mut db, false).await.map_err(refusal)?;
+    Ok(db)
+}
+
+/// Connections that only read, opened as they are needed.
+pub(super) fn reader_pool(options: SqliteConnectOptions, readers: u32) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(readers.max(1))
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.read_only(true).optimize_on_close(false, None))
+}
+
+/// Makes the folder that the database lies in.
+pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|error| StoreError::Unusable {
+        reason: format!("the folder {} cannot be made", PathBuf::from(folder).display()),
+        source: Some(error.into()),
+    })
+}
+
+/// Refuses a schema other than the one this program works with.
+pub(super) async fn check_schema(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    let (found, known) = (schema_version(db).await?, known_version());
+    if found == known { Ok(()) } else { Err(unusable(format!("the database has schema version {found}, this program works with {known}"))) }
+}
+
+async fn assert_sqlite_version(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("select sqlite_version()").fetch_one(db).await?;
+    let parts: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+    match parts[..] {
+        [major, minor, patch, ..] if (major, minor, patch) >= OLDEST_SQLITE => Ok(()),
+        _ => Err(unusable(format!("SQLite {version} is too old: before 3.51.3 it can lose commits"))),
+    }
+}
+
+async fn refuse_newer_schema(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    let has_schema: i64 = sqlx::query_scalar(HAS_SCHEMA).fetch_one(&mut *db).await?;
+    let (found, known) = (if has_schema == 0 { 0 } else { schema_version(db).await? }, known_version());
+    if found <= known {
+        return Ok(());
+    }
+    Err(unusable(format!("the database has schema version {found}, but this program knows none after {known}: a newer program made it")))
+}
+
+async fn schema_version(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let version: Option<i64> = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(db).await?;
+    Ok(version.unwrap_or(0))
+}
+
+fn known_version() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+fn refusal(error: MigrateError) -> StoreError {
+    let reason = match &error {
+        MigrateError::VersionMismatch(version) => format!("schema version {version} of the database is not the one this program knows"),
+        MigrateError::Dirty(version) => format!("schema version {version} was applied only in part"),
+        _ => "the schema cannot be brought up to date".to_owned(),
+    };
+    StoreError::Unusable { reason, source: Some(error.into()) }
+}
+
+/// Closes a connection that is not to be used any more; what it says then is of no use to anybody.
+pub(super) async fn discard(db: SqliteConnection) {
+    if let Err(error) = db.close().await {
+        tracing::debug!(error = %error, "a connection that was given up did not close cleanly");
+    }
+}

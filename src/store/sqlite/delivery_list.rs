@@ -1,0 +1,176 @@
+//! Lists of deliveries: which index leads to a page when filters are combined.
+//!
+//! A page is found by ids alone, newest first, and only its rows are then read whole.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use uuid::Uuid;
+
+use super::rows::{Fields, delivery, outcome_and_status};
+use crate::domain::delivery::DeliveryState;
+use crate::domain::ids::DeliveryId;
+use crate::domain::time::Timestamp;
+use crate::store::error::StoreError;
+use crate::store::records::{DeliveryFilter, DeliverySummary, LastAttempt, Page, Scope};
+
+/// Up to so many deliveries in a state are cheaper to sort than to look for among all the others.
+const FEW: i64 = 50_000;
+
+macro_rules! summary_columns {
+    () => {
+        concat!(
+            super::rows::delivery_columns!(),
+            ", e.id, e.event_type, e.subject, a.delivery_id, a.finished_at, a.outcome, a.reason, a.status, a.detail"
+        )
+    };
+}
+pub(super) use summary_columns;
+
+/// Goes after a `delivery d`. The last attempt has the number of attempts for its own.
+macro_rules! summary_tables {
+    () => {
+        "cross join event e on e.id = d.event_id left join attempt a on a.delivery_id = d.id and a.number = d.attempts"
+    };
+}
+pub(super) use summary_tables;
+
+/// Reads `summary_columns!`.
+pub(super) fn summary(row: &SqliteRow) -> Result<DeliverySummary, StoreError> {
+    let mut fields = Fields::of(row, "delivery");
+    let delivery = delivery(&mut fields)?;
+    fields.enter("event");
+    fields.get::<Uuid>("id")?;
+    let (event_type, subject) = (fields.parse("event_type")?, fields.get("subject")?);
+    Ok(DeliverySummary { delivery, event_type, subject, last_attempt: last_attempt(&mut fields)? })
+}
+
+fn last_attempt(fields: &mut Fields<'_>) -> Result<Option<LastAttempt>, StoreError> {
+    fields.enter("attempt");
+    if fields.get::<Option<Uuid>>("delivery_id")?.is_none() {
+        return Ok(None);
+    }
+    let finished_at = fields.time("finished_at")?;
+    let (outcome, _) = outcome_and_status(fields)?;
+    Ok(Some(LastAttempt { finished_at, outcome, detail: fields.get("detail")? }))
+}
+
+/// Does what `Deliveries::deliveries` promises.
+pub(super) async fn list(
+    db: &mut SqliteConnection,
+    filter: &DeliveryFilter,
+    page: Page<DeliveryId>,
+) -> Result<Vec<DeliverySummary>, StoreError> {
+    let path = path(db, filter).await?;
+    let mut query = QueryBuilder::new(concat!("select ", summary_columns!(), " from (select d.id from "));
+    query.push(path);
+    push_filter(&mut query, filter);
+    if let Some(before) = page.before {
+        query.push(" and d.id < ").push_bind(before.as_uuid());
+    }
+    query.push(" order by d.id desc limit ").push_bind(page.limit);
+    query.push(concat!(") page cross join delivery d on d.id = page.id ", summary_tables!(), " order by d.id desc"));
+    query.build().fetch_all(db).await?.iter().map(summary).collect()
+}
+
+/// The tables and the index that lead to the page: the narrowest way that the filter allows.
+async fn path(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<&'static str, StoreError> {
+    if filter.event_id.is_some() {
+        return Ok("delivery d indexed by delivery_event cross join event e on e.id = d.event_id");
+    }
+    if filter.subject.is_some() {
+        return Ok("event e indexed by event_subject cross join delivery d indexed by delivery_event on d.event_id = e.id");
+    }
+    if let Some(path) = path_by_state(db, filter).await? {
+        return Ok(path);
+    }
+    Ok(match (filter.webhook_id, filter.scope) {
+        (Some(_), _) => "delivery d indexed by delivery_webhook cross join event e on e.id = d.event_id",
+        (None, Scope::Client(_)) => "delivery d indexed by delivery_client cross join event e on e.id = d.event_id",
+        (None, Scope::All) => "delivery d not indexed cross join event e on e.id = d.event_id",
+    })
+}
+
+/// The index of a state, if few deliveries are in it.
+async fn path_by_state(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<Option<&'static str>, StoreError> {
+    let (count, path) = match filter.state {
+        None => return Ok(None),
+        Some(DeliveryState::Pending) => (
+            "select count(*) from (select 1 from delivery where state = 'pending' limit ?2)",
+            "delivery d indexed by delivery_due cross join event e on e.id = d.event_id",
+        ),
+        Some(DeliveryState::InFlight) => (
+            "select count(*) from (select 1 from delivery where state = 'in_flight' limit ?2)",
+            "delivery d indexed by delivery_in_flight cross join event e on e.id = d.event_id",
+        ),
+        Some(DeliveryState::DeadLettered) if filter.scope != Scope::All => {
+            return Ok(Some("delivery d indexed by delivery_dead_letter cross join event e on e.id = d.event_id"));
+        }
+        Some(DeliveryState::Delivered | DeliveryState::DeadLettered | DeliveryState::Cancelled) => (
+            "select count(*) from (select 1 from delivery where state = ?1 and finished_at is not null limit ?2)",
+            "delivery d indexed by delivery_finished cross join event e on e.id = d.event_id",
+        ),
+    };
+    let state = filter.state.map(DeliveryState::as_str);
+    let found: i64 = sqlx::query_scalar(count).bind(state).bind(FEW).fetch_one(db).await?;
+    Ok((found < FEW).then_some(path))
+}
+
+fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
+    query.push(" where true");
+    push_owner(query, filter);
+    if let Some(event_id) = filter.event_id {
+        query.push(" and d.event_id = ").push_bind(event_id.as_uuid());
+    }
+    if let Some(webhook_id) = filter.webhook_id {
+        query.push(" and d.webhook_id = ").push_bind(webhook_id.as_uuid());
+    }
+    if let Some(state) = filter.state {
+        push_state(query, state);
+    }
+    if let Some(event_type) = &filter.event_type {
+        query.push(" and e.event_type = ").push_bind(event_type.as_str());
+    }
+    push_times(query, filter.from, filter.to);
+}
+
+/// The client, and the subject, whose index begins with the client.
+fn push_owner(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
+    if let Scope::Client(client_id) = filter.scope {
+        query.push(" and d.client_id = ").push_bind(client_id.as_uuid());
+    }
+    if let Some(subject) = &filter.subject {
+        query.push(" and e.subject = ").push_bind(subject.as_str()).push(" and e.client_id ");
+        match filter.scope {
+            Scope::Client(client_id) => query.push("= ").push_bind(client_id.as_uuid()),
+            Scope::All => query.push("in (select id from client)"),
+        };
+    }
+}
+
+/// The state as a literal, by which SQLite sees that a partial index may be read.
+fn push_state(query: &mut QueryBuilder<Sqlite>, state: DeliveryState) {
+    query.push(match state {
+        DeliveryState::Pending => " and d.state = 'pending'",
+        DeliveryState::InFlight => " and d.state = 'in_flight'",
+        DeliveryState::Delivered => " and d.state = 'delivered' and d.finished_at is not null",
+        DeliveryState::DeadLettered => " and d.state = 'dead_lettered' and d.finished_at is not null",
+        DeliveryState::Cancelled => " and d.state = 'cancelled' and d.finished_at is not null",
+    });
+}
+
+fn push_times(query: &mut QueryBuilder<Sqlite>, from: Option<Timestamp>, to: Option<Timestamp>) {
+    if let Some(from) = from {
+        // An id holds a time no earlier than the making of its delivery, so a scan can end here.
+        query.push(" and d.id >= ").push_bind(first_id_at(from));
+        query.push(" and d.created_at >= ").push_bind(from.as_micros());
+    }
+    if let Some(to) = to {
+        query.push(" and d.created_at < ").push_bind(to.as_micros());
+    }
+}
+
+/// No later than any id that was made at `time` or after.
+fn first_id_at(time: Timestamp) -> Uuid {
+    let millis = time.as_micros().max(0).cast_unsigned() / 1_000;
+    Uuid::from_u64_pair(millis << 16, 0)
+}

@@ -1,0 +1,44 @@
+//! The file beside the database that says which process owns it.
+//!
+//! SQLite itself lets several processes write. Two dispatchers on one file would take each other's claims for those of a
+//! dead predecessor, so the second one is refused.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::errors::unusable;
+use crate::store::error::StoreError;
+
+/// Held for as long as the database is owned. The operating system lets go of it when the process ends, however it ends.
+pub(super) struct LockFile {
+    _file: File,
+}
+
+impl LockFile {
+    /// Takes the lock of `database`, which is the file `<database>.lock`.
+    pub(super) fn take(database: &Path) -> Result<Self, StoreError> {
+        let path = lock_path(database);
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| StoreError::Unusable {
+            reason: format!("the lock file {} cannot be opened", path.display()),
+            source: Some(error.into()),
+        })?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(unusable(format!(
+                "the database {} is in use by another process, which holds the lock file {}",
+                database.display(),
+                path.display()
+            ))),
+            Err(TryLockError::Error(error)) => Err(StoreError::Unusable {
+                reason: format!("the lock file {} cannot be locked; a network file system will not do", path.display()),
+                source: Some(error.into()),
+            }),
+        }
+    }
+}
+
+fn lock_path(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
+}

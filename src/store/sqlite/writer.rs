@@ -1,0 +1,238 @@
+//! The one connection that writes, and what every write has in common.
+//!
+//! Every write is a task of its own, so that a caller that stops waiting undoes nothing; one after the other, each in a
+//! transaction that began as a writer's. A connection whose state is in doubt (after a panic, a failed rollback, a lost
+//! setting) is never used again: the next write opens a new one.
+
+use std::mem;
+use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{Mutex, broadcast};
+use tokio_util::task::TaskTracker;
+
+use super::connect::{discard, open_writer};
+use super::errors::closed;
+use super::lock_file::LockFile;
+use crate::store::error::StoreError;
+use crate::store::signal::Signal;
+
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// A power cut: the commit waits for the disk.
+    PowerCut,
+    /// The end of the process. The operating system has the commit; the disk gets it with the next one that waits.
+    ProcessEnd,
+}
+
+/// A write under way: the connection inside its transaction, and the signals to send once that is committed.
+pub(super) struct Transaction<'c> {
+    /// Where its statements run.
+    pub(super) db: &'c mut SqliteConnection,
+    signals: Vec<Signal>,
+}
+
+impl Transaction<'_> {
+    /// Sends `signal` after the commit.
+    pub(super) fn signal(&mut self, signal: Signal) {
+        self.signals.push(signal);
+    }
+}
+
+/// The statements of a write, not yet run.
+pub(super) type Work<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
+
+/// Runs writes one after the other.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    writes: TaskTracker,
+}
+
+struct Shared {
+    options: SqliteConnectOptions,
+    slot: Mutex<Slot>,
+    signals: broadcast::Sender<Signal>,
+    /// Here, and not in the store, because a write may outlive the store. Closing lets go of it.
+    lock: PlainMutex<Option<LockFile>>,
+}
+
+/// Where the connection is while no write is under way.
+enum Slot {
+    Open(SqliteConnection),
+    /// The last write left it in doubt, or has it in use.
+    Missing,
+    Closed,
+}
+
+/// How a transaction ended: whether the connection can be used again, and what to answer.
+struct Ended<T> {
+    is_sound: bool,
+    answer: Result<T, StoreError>,
+}
+
+impl<T> Ended<T> {
+    fn sound(answer: Result<T, StoreError>) -> Self {
+        Self { is_sound: true, answer }
+    }
+
+    fn in_doubt(error: impl Into<StoreError>) -> Self {
+        Self { is_sound: false, answer: Err(error.into()) }
+    }
+}
+
+impl Writer {
+    /// A writer on a connection that is already open.
+    pub(super) fn new(
+        connection: SqliteConnection,
+        options: SqliteConnectOptions,
+        signals: broadcast::Sender<Signal>,
+        lock: LockFile,
+    ) -> Self {
+        let shared = Shared { options, slot: Mutex::new(Slot::Open(connection)), signals, lock: PlainMutex::new(Some(lock)) };
+        Self { shared: Arc::new(shared), writes: TaskTracker::new() }
+    }
+
+    /// Runs `work` in a transaction that is on the disk when it is answered.
+    pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T> + Send + 'static,
+    {
+        self.write_as(Durability::PowerCut, work).await
+    }
+
+    /// Runs `work` in a transaction that survives what `durability` says.
+    pub(super) async fn write_as<T, W>(&self, durability: Durability, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        self.spawn(async move { shared.run(durability, work).await }).await
+    }
+
+    /// Runs statements that stand outside of transactions, as [`Self::write`] runs a transaction.
+    pub(super) async fn maintain<W>(&self, work: W) -> Result<(), StoreError>
+    where
+        W: for<'t> FnOnce(&'t mut SqliteConnection) -> Work<'t, ()> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        self.spawn(async move {
+            let mut slot = shared.slot.lock().await;
+            let mut db = shared.take_or_open(&mut slot).await?;
+            let answer = work(&mut db).await;
+            *slot = Slot::Open(db);
+            answer
+        })
+        .await
+    }
+
+    /// Waits for the writes under way and closes the connection; later writes fail.
+    pub(super) async fn close(&self) {
+        self.writes.close();
+        self.writes.wait().await;
+        let slot = mem::replace(&mut *self.shared.slot.lock().await, Slot::Closed);
+        if let Slot::Open(db) = slot {
+            discard(db).await;
+        }
+        self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    async fn spawn<T: Send + 'static>(&self, write: impl Future<Output = Result<T, StoreError>> + Send + 'static) -> Result<T, StoreError> {
+        if self.writes.is_closed() {
+            return Err(closed());
+        }
+        self.writes.spawn(write).await.map_err(|error| StoreError::Backend(error.into()))?
+    }
+}
+
+impl Shared {
+    async fn run<T, W>(&self, durability: Durability, work: W) -> Result<T, StoreError>
+    where
+        W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T>,
+    {
+        let mut slot = self.slot.lock().await;
+        let mut db = self.take_or_open(&mut slot).await?;
+        let mut signals = Vec::new();
+        // A panic in here drops the connection and leaves it missing.
+        let ended = match durability {
+            Durability::PowerCut => transact(&mut db, &mut signals, work).await,
+            Durability::ProcessEnd => transact_without_sync(&mut db, &mut signals, work).await,
+        };
+        if ended.is_sound {
+            *slot = Slot::Open(db);
+        } else {
+            tracing::warn!("the writing connection is in doubt and is replaced");
+            discard(db).await;
+        }
+        drop(slot);
+        if ended.answer.is_ok() {
+            self.send(signals);
+        }
+        ended.answer
+    }
+
+    async fn take_or_open(&self, slot: &mut Slot) -> Result<SqliteConnection, StoreError> {
+        match mem::replace(slot, Slot::Missing) {
+            Slot::Open(db) => Ok(db),
+            Slot::Missing => open_writer(&self.options).await,
+            Slot::Closed => {
+                *slot = Slot::Closed;
+                Err(closed())
+            }
+        }
+    }
+
+    fn send(&self, signals: Vec<Signal>) {
+        for signal in signals {
+            // That nobody listens is no error.
+            drop(self.signals.send(signal));
+        }
+    }
+}
+
+/// Commits what `work` did, or rolls it back. BEGIN IMMEDIATE takes the write lock at once: a transaction that begins as
+/// a reader cannot always become a writer.
+async fn transact<T, W>(db: &mut SqliteConnection, signals: &mut Vec<Signal>, work: W) -> Ended<T>
+where
+    W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T>,
+{
+    let mut begun = match db.begin_with("BEGIN IMMEDIATE").await {
+        Ok(begun) => begun,
+        Err(error) => return Ended::in_doubt(error),
+    };
+    let mut transaction = Transaction { db: &mut begun, signals: Vec::new() };
+    let answer = work(&mut transaction).await;
+    signals.append(&mut transaction.signals);
+    match answer {
+        Ok(answer) => match begun.commit().await {
+            Ok(()) => Ended::sound(Ok(answer)),
+            Err(error) => Ended::in_doubt(error),
+        },
+        // Some errors (a full disk) have rolled back already; then this fails, and the connection's own count of open
+        // transactions is wrong.
+        Err(error) => match begun.rollback().await {
+            Ok(()) => Ended::sound(Err(error)),
+            Err(_) => Ended::in_doubt(error),
+        },
+    }
+}
+
+/// As [`transact`], but the commit does not wait for the disk.
+///
+/// The pragmas take effect when they are prepared, so they must not come out of the statement cache; they cannot stand
+/// inside a transaction. If FULL cannot be restored, the connection is in doubt whatever the transaction did.
+async fn transact_without_sync<T, W>(db: &mut SqliteConnection, signals: &mut Vec<Signal>, work: W) -> Ended<T>
+where
+    W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T>,
+{
+    if let Err(error) = sqlx::raw_sql("PRAGMA synchronous = NORMAL").execute(&mut *db).await {
+        return Ended::in_doubt(error);
+    }
+    let ended = transact(db, signals, work).await;
+    let restored = sqlx::raw_sql("PRAGMA synchronous = FULL").execute(&mut *db).await;
+    Ended { is_sound: ended.is_sound && restored.is_ok(), answer: ended.answer }
+}

@@ -4,5 +4,5 @@ pub mod config;
 pub mod delivery;
 pub mod domain;
 pub mod egress;
-pub mod store;
 pub mod token;
+pub mod store;

@@ -13,7 +13,6 @@ use url::Url;
 use super::resolver::GuardedResolver;
 use super::{Answer, CallLimits, Caller, OutboundRequest, SendError};
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::method::Method;
 
 /// Connections that were not used for this long are closed. Many servers drop idle connections after five seconds;
 /// staying well below keeps a request from meeting a connection that closes under it.
@@ -111,13 +110,7 @@ impl Caller for HttpCaller {
 }
 
 fn to_reqwest(request: OutboundRequest) -> reqwest::Request {
-    let method = match request.method {
-        Method::Post => http::Method::POST,
-        Method::Put => http::Method::PUT,
-        Method::Get => http::Method::GET,
-        Method::Delete => http::Method::DELETE,
-    };
-    let mut outgoing = reqwest::Request::new(method, request.url);
+    let mut outgoing = reqwest::Request::new(request.method.into(), request.url);
     *outgoing.headers_mut() = request.headers;
     *outgoing.body_mut() = request.body.map(reqwest::Body::from);
     outgoing

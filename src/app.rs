@@ -80,7 +80,8 @@ impl App {
         let caller: Arc<dyn Caller> = Arc::new(HttpCaller::new(Arc::clone(&policy), &egress_settings(config))?);
         let pool = pool(config, node, &foundation, caller)?;
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config)));
-        let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        let listener =
+            TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
         let address = listener.local_addr()?;
 
         let (stop_api, stop_background) = (CancellationToken::new(), CancellationToken::new());
@@ -97,7 +98,7 @@ impl App {
             key_chance: chance.key_source(),
             settings: api_settings(config),
         });
-        let api = axum_serve(listener, router, stop_api.clone());
+        let api = tokio::spawn(api::serve(listener, router, stop_api.clone()));
         let store = Arc::clone(store);
         let drain_limit = config.server.drain();
         Ok(Self { address, new_root_key, drain_limit, store, intake, pool, stop_api, stop_background, api, background })

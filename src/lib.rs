@@ -1,8 +1,14 @@
 //! A reliable outbound webhook dispatcher.
 
+pub mod api;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod domain;
 pub mod egress;
-pub mod token;
+pub mod intake;
+pub mod maintenance;
 pub mod store;
+pub mod telemetry;
+pub mod token;

@@ -209,7 +209,6 @@ fn egress_settings(config: &Config) -> EgressSettings {
         idle_connections_per_host: config.egress.idle_connections_per_host,
         user_agent: config.delivery.user_agent.clone(),
         allow_http: config.egress.allow_http,
-        named_ports: config.egress.allow.iter().filter_map(|allowed| allowed.port).collect(),
     }
 }
 

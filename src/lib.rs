@@ -4,5 +4,7 @@ pub mod config;
 pub mod delivery;
 pub mod domain;
 pub mod egress;
-pub mod token;
+pub mod maintenance;
 pub mod store;
+pub mod telemetry;
+pub mod token;

@@ -53,7 +53,8 @@ const CRATES: &[Confined] = &[
 const CLOCK: Confined = Confined { names: &["Utc::now", "Local::now", "SystemTime::now"], places: &["src/domain/time"] };
 
 /// How long something took: only what waits for the outside world, and what watches this program from outside.
-const STOPWATCH: Confined = Confined { names: &["Instant::now"], places: &["src/egress", "src/token", "src/delivery", "src/demo", "src/cli", "benches", "tests"] };
+const STOPWATCH: Confined =
+    Confined { names: &["Instant::now"], places: &["src/egress", "src/token", "src/delivery", "src/demo", "src/cli", "benches", "tests"] };
 
 /// Chance that is not seeded.
 const CHANCE: Confined =

@@ -1,2 +1,5 @@
 //! Tests of the running dispatcher.
 #![cfg(test)]
+
+mod delivery;
+mod support;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: hands its arguments and environment to [`webhook_dispatcher::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    webhook_dispatcher::cli::main()
+}

@@ -1,5 +1,6 @@
 //! Tests of the running dispatcher.
 #![cfg(test)]
 
+mod api;
 mod delivery;
 mod support;

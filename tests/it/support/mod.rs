@@ -2,3 +2,4 @@
 
 pub(crate) mod dispatcher;
 pub(crate) mod receiver;
+pub(crate) mod rest;

@@ -133,13 +133,12 @@ impl Foundation {
 
     /// Makes the first root key, unless there is one: the configured text, or one of our own that is then shown.
     async fn ensure_root_key(&self, config: &Config) -> anyhow::Result<Option<SecretString>> {
-        let (text, prefix) = match config.root.key() {
-            Some(given) => (given.clone(), "(given)".to_owned()),
-            None => {
-                let made = new_key_text(&self.chance.key());
-                let prefix = made.chars().take(12).collect();
-                (SecretString::from(made), prefix)
-            }
+        let (text, prefix) = if let Some(given) = config.root.key() {
+            (given.clone(), "(given)".to_owned())
+        } else {
+            let made = new_key_text(&self.chance.key());
+            let prefix = made.chars().take(12).collect();
+            (SecretString::from(made), prefix)
         };
         let now = self.clock.now();
         let key = ApiKey {
@@ -210,7 +209,6 @@ fn egress_settings(config: &Config) -> EgressSettings {
         idle_connections_per_host: config.egress.idle_connections_per_host,
         user_agent: config.delivery.user_agent.clone(),
         allow_http: config.egress.allow_http,
-        named_ports: config.egress.allow.iter().filter_map(|allowed| allowed.port).collect(),
     }
 }
 

@@ -29,8 +29,6 @@ pub struct EgressSettings {
     pub user_agent: String,
     /// Whether plain `http` may be called.
     pub allow_http: bool,
-    /// Ports that the policy allows networks for by name; each gets a client of its own.
-    pub named_ports: Vec<u16>,
 }
 
 /// No client can be made here.
@@ -41,7 +39,7 @@ pub struct UnusableClient(#[from] reqwest::Error);
 /// Makes calls with `reqwest`.
 pub struct HttpCaller {
     policy: Arc<AddressPolicy>,
-    /// For every port but the named ones.
+    /// For every port but those that the policy names.
     client: reqwest::Client,
     by_named_port: HashMap<u16, reqwest::Client>,
 }
@@ -54,10 +52,9 @@ impl HttpCaller {
     pub fn new(policy: Arc<AddressPolicy>, settings: &EgressSettings) -> Result<Self, UnusableClient> {
         // No network is allowed for port 0 by name, so this client reaches only what is allowed on every port.
         let client = build(GuardedResolver::for_port(Arc::clone(&policy), 0), settings)?;
-        let by_named_port = settings
-            .named_ports
-            .iter()
-            .map(|&port| Ok((port, build(GuardedResolver::for_port(Arc::clone(&policy), port), settings)?)))
+        let by_named_port = policy
+            .named_ports()
+            .map(|port| Ok((port, build(GuardedResolver::for_port(Arc::clone(&policy), port), settings)?)))
             .collect::<Result<_, UnusableClient>>()?;
         Ok(Self { policy, client, by_named_port })
     }

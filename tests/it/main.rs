@@ -2,4 +2,5 @@
 #![cfg(test)]
 
 mod api;
+mod delivery;
 mod support;

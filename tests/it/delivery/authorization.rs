@@ -232,7 +232,8 @@ async fn a_receiver_that_takes_no_token_gets_one_more_login_an_attempt_and_no_mo
 
 #[tokio::test]
 async fn a_fresh_token_that_is_forbidden_is_not_asked_for_again() {
-    let receiver = Receiver::start(|seen, _| if is_login(seen) { Reply::json(r#"{"access_token":"t0"}"#) } else { Reply::Status(403) }).await;
+    let receiver =
+        Receiver::start(|seen, _| if is_login(seen) { Reply::json(r#"{"access_token":"t0"}"#) } else { Reply::Status(403) }).await;
     let app = Dispatcher::new().await;
     app.webhook(&receiver.url("/ocr/:id"), seed_login(&receiver)).await;
 
@@ -284,7 +285,8 @@ async fn a_failed_login_fails_the_attempt_and_the_target_is_not_called() {
 
 #[tokio::test]
 async fn after_a_failed_login_the_lane_waits_and_burns_no_attempts() {
-    let receiver = guarded(|before| if before < 2 { Reply::Status(500) } else { Reply::json(r#"{"access_token":"t0"}"#) }, "Bearer t0").await;
+    let receiver =
+        guarded(|before| if before < 2 { Reply::Status(500) } else { Reply::json(r#"{"access_token":"t0"}"#) }, "Bearer t0").await;
     let app = Dispatcher::new().await;
     app.webhook(&receiver.url("/ocr/:id"), seed_login(&receiver)).await;
     app.enqueue("doc-1").await;

@@ -47,7 +47,10 @@ async fn half_a_head_ends_at_the_deadline() {
 
 #[tokio::test]
 async fn a_head_that_drips_for_ever_ends_at_the_deadline() {
-    assert_eq!(outcome_of(Reply::Drip(b"HTTP/1.1 200 OK\r\nx-a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_vec())).await, timeout());
+    assert_eq!(
+        outcome_of(Reply::Drip(b"HTTP/1.1 200 OK\r\nx-a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_vec())).await,
+        timeout()
+    );
 }
 
 #[tokio::test]
@@ -141,4 +144,3 @@ async fn a_receiver_that_speaks_no_tls_is_no_trusted_connection() {
     let outcome = &app.delivery(id).await.attempts[0].outcome;
     assert!(matches!(outcome, AttemptOutcome::Retryable(FailureReason::Tls | FailureReason::Timeout)), "{outcome:?}");
 }
-

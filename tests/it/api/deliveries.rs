@@ -224,8 +224,8 @@ async fn lists_are_filtered_by_every_parameter() {
     for (query, expected) in cases {
         assert_eq!(scene.ids(&format!("/v1/deliveries?{query}")).await, expected, "{query}");
     }
-    assert_eq!(scene.ids("/v1/dead-letters").await, [first.clone()]);
-    assert_eq!(scene.ids("/v1/dead-letters?subject=1").await, [first]);
+    assert_eq!(scene.ids("/v1/dead-letters").await, [first]);
+    assert_eq!(scene.ids("/v1/dead-letters?subject=1").await.len(), 1);
     assert_eq!(scene.ids("/v1/dead-letters?subject=2").await, Vec::<String>::new());
 }
 

@@ -96,7 +96,7 @@ fn all_stored() -> [Option<String>; 4] {
 #[tokio::test]
 async fn put_replaces_everything_but_the_write_only_secrets() {
     let scene = Scene::new().await;
-    scene.rest.clock.advance(Duration::from_secs(60));
+    scene.rest.clock.advance(Duration::from_mins(1));
 
     let view = scene.ocr("PUT", &minimal()).await;
 

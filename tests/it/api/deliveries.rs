@@ -194,6 +194,18 @@ async fn a_delivery_that_waits_says_who_holds_it_back() {
             json!("2024-04-11T14:17:33.741194-03:00")
         )
     );
+    scene.rest.clock.advance(Duration::from_mins(5));
+    let refused = AttemptOutcome::Retryable(FailureReason::Connect);
+    scene.attempt(refused, Transition::DeadLetter(DeadLetterReason::Exhausted), Exchange::default()).await;
+    assert_eq!(
+        explanation().await,
+        (
+            "It was given up at 2024-04-11T14:17:37.741194-03:00 because its schedule ended after 2 attempts; the last one failed \
+             because no connection to the receiver could be made."
+                .to_owned(),
+            Value::Null
+        )
+    );
 }
 
 #[tokio::test]

@@ -2,5 +2,6 @@
 #![cfg(test)]
 
 mod api;
+mod crash;
 mod delivery;
 mod support;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::process::{Process, ROOT_KEY, RestClient};
+use crate::support::process::{Process, RestClient};
 use crate::support::receiver::{Receiver, Seen};
 
 /// How many claims a process may hold, and so how much each kill may repeat.
@@ -52,18 +52,6 @@ impl Acknowledged {
             grown.await;
         }
     }
-}
-
-async fn register(rest: &RestClient, address: SocketAddr, receiver: &Receiver) -> String {
-    let root = ("x-api-key", ROOT_KEY);
-    let (_, client) = rest.post(address, "/v1/clients", &[root], &json!({"name": "acme"})).await.unwrap();
-    let key = json!({"role": "admin", "clientId": client["id"]});
-    let (_, key) = rest.post(address, "/v1/api-keys", &[root], &key).await.unwrap();
-    let key = key["key"].as_str().unwrap().to_owned();
-    let webhook = json!({"name": "Webhook 1", "type": 0, "method": "POST", "url": receiver.url("/ocr_feedback/:id")});
-    let (status, _) = rest.post(address, "/api_document/document_webhooks", &[("x-api-key", &key)], &webhook).await.unwrap();
-    assert_eq!(status, 200);
-    key
 }
 
 /// Enqueues documents until no answer comes. A document without an answer is left to be sent again.
@@ -114,7 +102,7 @@ async fn nothing_acknowledged_is_lost_and_little_is_repeated_however_often_the_p
     let (numbers, acknowledged) = (Arc::new(AtomicUsize::new(0)), Arc::new(Acknowledged::default()));
 
     let mut process = Process::start(folder.path(), &settings).await;
-    let key = register(&rest, process.address, &receiver).await;
+    let key = rest.register(process.address, &receiver.url("/ocr_feedback/:id")).await;
     for _ in 0..rounds() {
         let mut producers = JoinSet::new();
         for _ in 0..PRODUCERS {

@@ -2,5 +2,7 @@
 #![cfg(test)]
 
 mod api;
+mod crash;
 mod delivery;
+mod serve;
 mod support;

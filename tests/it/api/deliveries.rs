@@ -84,7 +84,7 @@ async fn a_new_delivery_is_listed_and_explained() {
         "clientId": scene.tenant.id,
         "state": "pending",
         "dueAt": START_TEXT,
-        "attempts": 0,
+        "attemptCount": 0,
         "createdAt": START_TEXT,
         "finishedAt": null,
         "reason": null,
@@ -161,7 +161,7 @@ async fn a_dead_letter_shows_every_attempt_and_why_it_was_given_up() {
          which does not pass by itself."
     );
     assert_eq!(shown["nextAttemptAt"], Value::Null);
-    assert_eq!((&listed["id"], &listed["attempts"], &listed["reason"]), (&json!(id), &json!(2), &json!("gone")));
+    assert_eq!((&listed["id"], &listed["attemptCount"], &listed["reason"]), (&json!(id), &json!(2), &json!("gone")));
     assert_eq!(listed["finishedAt"], "2024-04-11T14:12:37.741194-03:00");
     assert_eq!((&listed["lastOutcome"], &listed["lastStatus"]), (&json!("permanent"), &json!(410)));
     assert_eq!(listed["lastDetail"], "the receiver answered 410 (gone)");
@@ -293,7 +293,7 @@ async fn a_dead_letter_is_redelivered_and_a_waiting_delivery_cancelled() {
 
     act("cancel").await.problem(409);
     let redelivered = act("redeliver").await.expect(202);
-    assert_eq!((&redelivered["id"], &redelivered["state"], &redelivered["attempts"]), (&json!(id), &json!("pending"), &json!(1)));
+    assert_eq!((&redelivered["id"], &redelivered["state"], &redelivered["attemptCount"]), (&json!(id), &json!("pending"), &json!(1)));
     assert_eq!((&redelivered["reason"], &redelivered["finishedAt"]), (&Value::Null, &Value::Null));
     let shown = scene.get(&format!("/v1/deliveries/{id}")).await;
     assert!(shown["explanation"].as_str().unwrap().starts_with("It was redelivered after 1 attempt; "), "{shown}");

@@ -54,7 +54,7 @@ async fn an_event_is_shown_with_its_payload_and_deliveries() {
         concat!(
             r#"{{"id":{event},"clientId":"{client}","type":"invoice.paid","subject":"inv-7","createdAt":"{at}","deliveries":[{{"#,
             r#""id":{delivery},"eventId":{event},"webhookId":{webhook},"clientId":"{client}","state":"pending","dueAt":"{at}","#,
-            r#""attempts":0,"createdAt":"{at}","finishedAt":null,"reason":null}}],"payload":[1.0, "\u00e9" ]}}"#
+            r#""attemptCount":0,"createdAt":"{at}","finishedAt":null,"reason":null}}],"payload":[1.0, "\u00e9" ]}}"#
         ),
         event = event,
         client = tenant.id,

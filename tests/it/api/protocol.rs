@@ -153,6 +153,19 @@ async fn bodies_beyond_the_cap_are_refused_and_those_at_the_cap_are_not() {
 }
 
 #[tokio::test]
+async fn bodies_that_are_taken_apart_have_a_cap_of_their_own() {
+    let rest = Rest::with(RestSetup { max_body_bytes: 4 << 20, ..RestSetup::default() }).await;
+    let tenant = rest.tenant("acme").await;
+    let body = format!(r#"{{"id":"7","name":"x","list":[{}0]}}"#, "0,".repeat(1 << 20));
+
+    rest.post("/api_document/completions").key(&tenant.producer).text(body.clone()).send().await.expect(202);
+    for path in ["/v1/webhooks", "/document_webhooks", "/v1/api-keys"] {
+        rest.post(path).key(&tenant.admin).text(body.clone()).send().await.problem(413);
+    }
+    rest.post("/v1/clients").text(body).send().await.problem(413);
+}
+
+#[tokio::test]
 async fn every_answer_forbids_guessing_its_type_and_keeping_it() {
     let rest = Rest::new().await;
     let tenant = rest.tenant("acme").await;

@@ -1,2 +1,4 @@
 //! Tests of the running dispatcher.
 #![cfg(test)]
+
+mod store_conformance;

@@ -80,7 +80,8 @@ impl App {
         let caller: Arc<dyn Caller> = Arc::new(HttpCaller::new(Arc::clone(&policy), &egress_settings(config))?);
         let pool = pool(config, node, &foundation, caller)?;
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config)));
-        let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        let listener =
+            TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
         let address = listener.local_addr()?;
 
         let (stop_api, stop_background) = (CancellationToken::new(), CancellationToken::new());
@@ -97,7 +98,7 @@ impl App {
             key_chance: chance.key_source(),
             settings: api_settings(config),
         });
-        let api = axum_serve(listener, router, stop_api.clone());
+        let api = tokio::spawn(api::serve(listener, router, stop_api.clone()));
         let store = Arc::clone(store);
         let drain_limit = config.server.drain();
         Ok(Self { address, new_root_key, drain_limit, store, intake, pool, stop_api, stop_background, api, background })
@@ -132,13 +133,12 @@ impl Foundation {
 
     /// Makes the first root key, unless there is one: the configured text, or one of our own that is then shown.
     async fn ensure_root_key(&self, config: &Config) -> anyhow::Result<Option<SecretString>> {
-        let (text, prefix) = match config.root.key() {
-            Some(given) => (given.clone(), "(given)".to_owned()),
-            None => {
-                let made = new_key_text(&self.chance.key());
-                let prefix = made.chars().take(12).collect();
-                (SecretString::from(made), prefix)
-            }
+        let (text, prefix) = if let Some(given) = config.root.key() {
+            (given.clone(), "(given)".to_owned())
+        } else {
+            let made = new_key_text(&self.chance.key());
+            let prefix = made.chars().take(12).collect();
+            (SecretString::from(made), prefix)
         };
         let now = self.clock.now();
         let key = ApiKey {
@@ -209,7 +209,6 @@ fn egress_settings(config: &Config) -> EgressSettings {
         idle_connections_per_host: config.egress.idle_connections_per_host,
         user_agent: config.delivery.user_agent.clone(),
         allow_http: config.egress.allow_http,
-        named_ports: config.egress.allow.iter().filter_map(|allowed| allowed.port).collect(),
     }
 }
 

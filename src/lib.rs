@@ -1,7 +1,55 @@
-//! A reliable outbound webhook dispatcher.
+//! webhook-dispatcher: turns "this document is finished" into an HTTP call that arrives.
+//!
+//! # The life of a delivery, read forward
+//!
+//! 1. A producer posts a completion. [`api`] checks it and hands it to [`intake`], which puts all requests that wait into
+//!    one commit: [`store::contract::Queue::enqueue`] stores each **event** with a pending **delivery** for every
+//!    **webhook** that wants it. Only then is the answer 202.
+//! 2. The store signals the [`delivery::pool`]. The [`delivery::lanes`] say which webhooks have room, and the pool
+//!    claims that much of what is due. A **claim** carries a token: a write with another token changes nothing.
+//! 3. A [`delivery::worker`] makes one **attempt**: [`delivery::request`] puts the event's subject into the url,
+//!    [`delivery::sender`] logs in through [`token`] where the webhook says so and sends through [`egress`], the only way
+//!    out of the process.
+//! 4. [`delivery::outcome`] says what the answer means, [`domain::retry`] when to try again, and
+//!    [`domain::delivery::after`] what follows: delivered, pending again, or a **dead letter**.
+//! 5. The [`delivery::recorder`] commits attempt and transition in one transaction, many at a time. Only then is the
+//!    place in flight free again.
+//! 6. People see and repair deliveries through [`api`]; [`maintenance`] removes what was kept long enough and disables
+//!    webhooks that only fail.
+//!
+//! # Where things are
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`domain`] | the words and the pure rules: states, schedules, urls, authorization, addresses |
+//! | [`store`] | the contract of what is kept, and the SQLite back end behind it |
+//! | [`egress`] | the one guarded way to call a url that a customer typed |
+//! | [`token`] | access tokens: one login per webhook at a time, kept while they are good |
+//! | [`intake`] | group commit of incoming events |
+//! | [`delivery`] | pool, lanes, worker, recorder: from due to recorded |
+//! | [`maintenance`] | duties on cron schedules |
+//! | [`api`] | the REST contract, a file or folder per noun |
+//! | [`config`] | every setting: defaults < file < environment < flags |
+//! | [`telemetry`] | logs |
+//! | [`app`] | the composition root: what is made of what, order of start and stop |
+//! | [`cli`] | the commands |
+//!
+//! # Which way dependencies point
+//!
+//! `domain` knows nobody. `config`, `store`, `egress` and `token` know `domain`; `intake`, `delivery`, `maintenance` and
+//! `api` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
+//! what starts it know everything. `tests/tidy.rs` holds this, and that `sqlx` is named in `store` alone, `axum` in `api`,
+//! `reqwest` in `egress`.
 
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod delivery;
 pub mod domain;
 pub mod egress;
+pub mod intake;
+pub mod maintenance;
 pub mod store;
+pub mod telemetry;
 pub mod token;

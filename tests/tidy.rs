@@ -52,8 +52,9 @@ const CRATES: &[Confined] = &[
 /// What day it is.
 const CLOCK: Confined = Confined { names: &["Utc::now", "Local::now", "SystemTime::now"], places: &["src/domain/time"] };
 
-/// How long something took: only what measures the outside world, and what watches this program from outside.
-const STOPWATCH: Confined = Confined { names: &["Instant::now"], places: &["src/egress", "src/demo", "src/cli", "benches", "tests"] };
+/// How long something took: only what waits for the outside world, and what watches this program from outside.
+const STOPWATCH: Confined =
+    Confined { names: &["Instant::now"], places: &["src/egress", "src/token", "src/delivery", "src/demo", "src/cli", "benches", "tests"] };
 
 /// Chance that is not seeded.
 const CHANCE: Confined =
@@ -75,6 +76,9 @@ const SLEEP: Confined = Confined {
     places: &[
         // A demonstration runs in real time, and its slow receiver is slow on purpose.
         "src/demo",
+        // Production loops wait for what is due; tests call the steps between the waits.
+        "src/delivery/pool",
+        "src/maintenance/scheduler",
     ],
 };
 

@@ -141,11 +141,17 @@ impl Pool {
         }
     }
 
+    /// How many claims are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.lanes().held()
+    }
+
     /// Comes back when no claim is held.
     pub async fn idle(&self) {
         loop {
             let let_go = self.let_go.notified();
-            if self.lanes().held() == 0 {
+            if self.held() == 0 {
                 return;
             }
             let_go.await;
@@ -184,7 +190,7 @@ impl Pool {
         self.give_back_or_owe(waiting).await;
         self.tasks.close();
         if timeout(limit, self.tasks.wait()).await.is_err() {
-            info!(in_flight = self.lanes().held(), "the drain limit has passed; what is in flight is given back");
+            info!(in_flight = self.held(), "the drain limit has passed; what is in flight is given back");
             self.abort.cancel();
             self.tasks.wait().await;
         }

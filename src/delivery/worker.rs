@@ -15,7 +15,7 @@ use super::sender::{SendReport, Sender, Sent};
 use super::{PoolSettings, outcome, request};
 use crate::domain::attempt::{Attempt, AttemptOutcome, Exchange, FailureReason, Phases};
 use crate::domain::delivery::{self, Transition};
-use crate::domain::retry::parse_retry_after;
+use crate::domain::retry::{clamp_retry_after, parse_retry_after};
 use crate::domain::time::{Clock, Timestamp};
 use crate::egress::{Answer, CallLimits, SendError};
 use crate::store::records::{AttemptRecord, ClaimedDelivery};
@@ -124,7 +124,7 @@ impl Worker {
     fn weigh_answer(&self, answer: Answer) -> Finding {
         let now = self.clock.now();
         let retry_after = answer.headers.get(RETRY_AFTER).and_then(|value| parse_retry_after(value.as_bytes(), now));
-        let retry_after = retry_after.map(|asked| asked.min(self.settings.retry_after_max));
+        let retry_after = retry_after.map(|asked| clamp_retry_after(asked, self.settings.retry_after_max));
         let feedback = match retry_after {
             Some(pause) if outcome::slows_the_lane(answer.status) => Feedback::HoldBackUntil(now + pause),
             _ => Feedback::None,

@@ -9,6 +9,7 @@ pub mod authorization;
 pub mod client;
 pub mod delivery;
 pub mod event;
+pub mod explanation;
 pub mod headers;
 pub mod ids;
 pub mod method;

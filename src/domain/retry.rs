@@ -97,16 +97,14 @@ impl RetryPolicy {
 
     /// When to try again; `None` when the schedule is exhausted.
     ///
-    /// `retry_after`, which the caller has put through [`clamp_retry_after`], replaces the planned delay. The attempt
-    /// then comes no earlier than asked, and up to the jitter later, so that receivers who ask many senders for the same
-    /// moment are not met by all of them at once. It never adds an attempt to the schedule.
+    /// `retry_after`, which the caller has put through [`clamp_retry_after`], moves the attempt back where it asks for
+    /// more than the plan: no earlier than asked, and up to the jitter later, so that a receiver who asks many senders
+    /// for the same moment is not met by all of them at once. A shorter wish changes nothing, or a receiver that asks
+    /// for a second would use up the whole schedule in seconds. A wish never adds an attempt.
     pub fn retry_at(&self, failed_in_series: u32, now: Timestamp, retry_after: Option<Duration>, rng: &mut impl Rng) -> Option<Timestamp> {
-        let planned = self.delay_after(failed_in_series)?;
-        let delay = match retry_after {
-            Some(asked) => asked.saturating_add(scaled(asked, rng.random_range(0.0..=self.jitter))),
-            None => scaled(planned, rng.random_range(1.0 - self.jitter..=1.0 + self.jitter)),
-        };
-        Some(now + delay)
+        let planned = scaled(self.delay_after(failed_in_series)?, rng.random_range(1.0 - self.jitter..=1.0 + self.jitter));
+        let asked = retry_after.map(|asked| asked.saturating_add(scaled(asked, rng.random_range(0.0..=self.jitter))));
+        Some(now + asked.map_or(planned, |asked| asked.max(planned)))
     }
 }
 
@@ -255,7 +253,14 @@ mod tests {
         let policy = policy(&[5, 300], 0.0);
 
         assert_eq!(policy.retry_at(2, NOW, None, &mut rng(1)), Some(NOW + Duration::from_mins(5)));
-        assert_eq!(policy.retry_at(2, NOW, Some(Duration::from_secs(7)), &mut rng(1)), Some(NOW + Duration::from_secs(7)));
+        assert_eq!(policy.retry_at(2, NOW, Some(Duration::from_secs(700)), &mut rng(1)), Some(NOW + Duration::from_secs(700)));
+    }
+
+    #[test]
+    fn a_wish_for_less_than_the_plan_changes_nothing() {
+        let policy = policy(&[5, 300], 0.0);
+
+        assert_eq!(policy.retry_at(2, NOW, Some(Duration::from_secs(7)), &mut rng(1)), Some(NOW + Duration::from_mins(5)));
     }
 
     #[test]
@@ -373,9 +378,11 @@ mod tests {
         fn an_asked_retry_is_never_earlier_than_asked(policy in policies(), failed in 1_u32..60, asked_micros in 0..=i64::MAX as u64 / 4, seed: u64) {
             let asked = Duration::from_micros(asked_micros);
 
-            if let Some(due) = policy.retry_at(failed, NOW, Some(asked), &mut rng(seed)) {
+            if let (Some(due), Some(planned)) = (policy.retry_at(failed, NOW, Some(asked), &mut rng(seed)), policy.delay_after(failed)) {
+                let least = asked.as_secs_f64().max(planned.as_secs_f64() * (1.0 - policy.jitter()));
+                let most = asked.max(planned).as_secs_f64() * (1.0 + policy.jitter());
                 prop_assert!(due.since(NOW) >= asked);
-                prop_assert!(within(due.since(NOW), asked.as_secs_f64(), asked.as_secs_f64() * (1.0 + policy.jitter())));
+                prop_assert!(within(due.since(NOW), least, most));
             }
         }
 

@@ -13,7 +13,6 @@ use url::Url;
 use super::resolver::GuardedResolver;
 use super::{Answer, CallLimits, Caller, OutboundRequest, SendError};
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::method::Method;
 
 /// Connections that were not used for this long are closed. Many servers drop idle connections after five seconds;
 /// staying well below keeps a request from meeting a connection that closes under it.
@@ -30,8 +29,6 @@ pub struct EgressSettings {
     pub user_agent: String,
     /// Whether plain `http` may be called.
     pub allow_http: bool,
-    /// Ports that the policy allows networks for by name; each gets a client of its own.
-    pub named_ports: Vec<u16>,
 }
 
 /// No client can be made here.
@@ -42,7 +39,7 @@ pub struct UnusableClient(#[from] reqwest::Error);
 /// Makes calls with `reqwest`.
 pub struct HttpCaller {
     policy: Arc<AddressPolicy>,
-    /// For every port but the named ones.
+    /// For every port but those that the policy names.
     client: reqwest::Client,
     by_named_port: HashMap<u16, reqwest::Client>,
 }
@@ -55,10 +52,9 @@ impl HttpCaller {
     pub fn new(policy: Arc<AddressPolicy>, settings: &EgressSettings) -> Result<Self, UnusableClient> {
         // No network is allowed for port 0 by name, so this client reaches only what is allowed on every port.
         let client = build(GuardedResolver::for_port(Arc::clone(&policy), 0), settings)?;
-        let by_named_port = settings
-            .named_ports
-            .iter()
-            .map(|&port| Ok((port, build(GuardedResolver::for_port(Arc::clone(&policy), port), settings)?)))
+        let by_named_port = policy
+            .named_ports()
+            .map(|port| Ok((port, build(GuardedResolver::for_port(Arc::clone(&policy), port), settings)?)))
             .collect::<Result<_, UnusableClient>>()?;
         Ok(Self { policy, client, by_named_port })
     }
@@ -111,13 +107,7 @@ impl Caller for HttpCaller {
 }
 
 fn to_reqwest(request: OutboundRequest) -> reqwest::Request {
-    let method = match request.method {
-        Method::Post => http::Method::POST,
-        Method::Put => http::Method::PUT,
-        Method::Get => http::Method::GET,
-        Method::Delete => http::Method::DELETE,
-    };
-    let mut outgoing = reqwest::Request::new(method, request.url);
+    let mut outgoing = reqwest::Request::new(request.method.into(), request.url);
     *outgoing.headers_mut() = request.headers;
     *outgoing.body_mut() = request.body.map(reqwest::Body::from);
     outgoing

@@ -45,7 +45,7 @@ impl From<reqwest::Error> for SendError {
         // The url may hold secrets in its query, and the caller knows it anyway.
         let error = error.without_url();
         if let Some(refused) = find::<RefusedAddress>(&error) {
-            return Self::BlockedAddress(refused.clone());
+            return Self::BlockedAddress(*refused);
         }
         let detail = innermost(&error);
         if error.is_timeout() {

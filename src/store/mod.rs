@@ -8,6 +8,7 @@ pub mod error;
 pub mod group_commit;
 pub mod records;
 pub mod signal;
+pub mod sqlite;
 
 pub use contract::Store;
 pub use error::StoreError;

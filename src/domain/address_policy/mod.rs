@@ -63,6 +63,11 @@ impl AddressPolicy {
         }
     }
 
+    /// The ports that something is allowed for by name. What is allowed may differ on each of them, and nowhere else.
+    pub fn named_ports(&self) -> impl Iterator<Item = u16> {
+        self.allow.iter().filter_map(|entry| entry.port)
+    }
+
     fn allows(&self, ip: IpAddr, port: u16, rule: &str) -> bool {
         let lifts = |entry: &&AllowedNetwork| rule != CLOUD_METADATA || is_single_address(entry);
         let covers = |entry: &AllowedNetwork| entry.covers(ip, port) || entry.covers(ip.to_canonical(), port);

@@ -25,7 +25,6 @@ const HAS_SCHEMA: &str = "select count(*) from sqlite_schema where type = 'table
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         // With NORMAL a power cut loses commits that were answered.
         .synchronous(SqliteSynchronous::Full)
@@ -43,7 +42,9 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 
 /// Makes the folder, opens the one connection that writes, and brings the schema up to date.
 pub(super) async fn open_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let mut db = options.clone().create_if_missing(true).connect().await.map_err(|error| StoreError::Unusable {
+    // Only here: to set this, SQLite begins to write, which a reader may not.
+    let writing = options.clone().create_if_missing(true).auto_vacuum(SqliteAutoVacuum::Incremental);
+    let mut db = writing.connect().await.map_err(|error| StoreError::Unusable {
         reason: format!("the database {} cannot be opened", options.get_filename().display()),
         source: Some(error.into()),
     })?;

@@ -153,14 +153,11 @@ impl Dispatcher {
     pub(crate) async fn run_until_idle(&self) {
         loop {
             self.pool.look_for_due().await.unwrap();
-            let mut claimed = false;
-            while self.pool.run_once().await.unwrap() {
-                claimed = true;
-            }
-            self.pool.idle().await;
-            if !claimed {
+            while self.pool.run_once().await.unwrap() {}
+            if self.pool.held() == 0 {
                 return;
             }
+            self.pool.idle().await;
         }
     }
 
@@ -184,6 +181,5 @@ fn egress() -> EgressSettings {
         idle_connections_per_host: 16,
         user_agent: "webhook-dispatcher".to_owned(),
         allow_http: true,
-        named_ports: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::interval;
 
@@ -43,6 +44,8 @@ pub(crate) enum Reply {
     Drip(Vec<u8>),
     /// The connection closes without a word.
     Close,
+    /// 200, as soon as the test adds a permit.
+    WhenAllowed(Arc<Semaphore>),
 }
 
 impl Reply {
@@ -146,6 +149,10 @@ async fn answer(stream: &mut TcpStream, reply: Reply) -> bool {
             false
         }
         Reply::Close => false,
+        Reply::WhenAllowed(permits) => {
+            permits.acquire().await.unwrap().forget();
+            write(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await
+        }
     }
 }
 

@@ -1,0 +1,128 @@
+//! `/v1/api-keys`: who may call. A key's text is in the answer that makes it, and nowhere else ever after.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::auth::{Allowed, Caller, ManageKeys};
+use super::body::JsonBody;
+use super::error::{ApiError, Conflict};
+use super::fields::{Fields, Message, name};
+use super::path::PathId;
+use super::query::{PageView, Query};
+use super::state::Api;
+use crate::domain::client::{ApiKey, KeyHash, Role, new_key_text};
+use crate::domain::ids::{ApiKeyId, ClientId};
+use crate::store::records::{KeyDeletion, Scope};
+
+/// How much of a key is shown to tell keys apart.
+const PREFIX_LENGTH: usize = 12;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/v1/api-keys", get(list).post(create)).route("/v1/api-keys/{id}", delete(remove))
+}
+
+/// A key as lists show it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyView {
+    id: ApiKeyId,
+    client_id: Option<ClientId>,
+    role: Role,
+    name: Option<String>,
+    /// The key itself; only for who just made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    prefix: String,
+    created_at: String,
+}
+
+async fn create(State(api): State<Api>, caller: Allowed<ManageKeys>, body: JsonBody) -> Result<(StatusCode, Json<KeyView>), ApiError> {
+    let wanted = Wanted::read(&body.object()?, &caller)?;
+    let text = new_key_text(&(api.key_chance)());
+    let now = api.clock.now();
+    let key = ApiKey {
+        id: api.ids.next(now),
+        client_id: wanted.client_id,
+        role: wanted.role,
+        name: wanted.name,
+        prefix: text.chars().take(PREFIX_LENGTH).collect(),
+        hash: KeyHash::of(&text),
+        created_at: now,
+    };
+    let stored = api.store.insert_api_key(key.clone()).await?;
+    if stored { Ok((StatusCode::CREATED, Json(KeyView::of(&api, key, Some(text))))) } else { Err(ApiError::NotFound) }
+}
+
+async fn list(State(api): State<Api>, caller: Allowed<ManageKeys>, mut query: Query) -> Result<Json<PageView<KeyView>>, ApiError> {
+    let page = query.page::<ApiKeyId>();
+    query.finish()?;
+    let keys = api.store.api_keys(caller.scope(), page.to_store()).await?;
+    Ok(Json(page.show(keys, |key| key.id.as_uuid(), |key| KeyView::of(&api, key, None))))
+}
+
+async fn remove(State(api): State<Api>, caller: Allowed<ManageKeys>, PathId(id): PathId<ApiKeyId>) -> Result<StatusCode, ApiError> {
+    let deletion = api.store.delete_api_key(caller.scope(), id).await?;
+    api.keys.forget();
+    match deletion {
+        KeyDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
+        KeyDeletion::NotFound => Err(ApiError::NotFound),
+        KeyDeletion::LastRootKey => Err(Conflict::LastRootKey.into()),
+    }
+}
+
+/// What a new key is to be.
+struct Wanted {
+    role: Role,
+    client_id: Option<ClientId>,
+    name: Option<String>,
+}
+
+impl Wanted {
+    fn read(object: &Map<String, Value>, caller: &Caller) -> Result<Self, ApiError> {
+        let mut fields = Fields::of(object);
+        let role = fields.required("role", role);
+        let client_id = fields.optional("clientId", client_id);
+        let name = fields.optional("name", name);
+        if role == Some(Role::Root) && client_id.is_some() {
+            fields.refuse("clientId", "must not be given for a root key");
+        }
+        let client_needed = role.is_some_and(|role| role != Role::Root) && caller.scope() == Scope::All;
+        if client_needed && fields.value("clientId").is_none() {
+            fields.refuse("clientId", "is required");
+        }
+        let role = fields.finish(role)?;
+        Ok(Self { role, client_id: owner(role, client_id, caller)?, name })
+    }
+}
+
+/// Whose the key will be. A client's own keys make keys of that client alone, and never root keys.
+fn owner(role: Role, named: Option<ClientId>, caller: &Caller) -> Result<Option<ClientId>, ApiError> {
+    match (role, caller.role(), caller.scope()) {
+        (Role::Root, Role::Root, _) => Ok(None),
+        (Role::Root, _, _) => Err(ApiError::Forbidden),
+        (_, _, Scope::Client(own)) if named.is_none_or(|named| named == own) => Ok(Some(own)),
+        (_, _, Scope::Client(_)) => Err(ApiError::NotFound),
+        (_, _, Scope::All) => Ok(named),
+    }
+}
+
+fn role(value: &Value) -> Result<Role, Message> {
+    let role = value.as_str().and_then(|text| text.parse().ok());
+    role.ok_or_else(|| "must be one of root, admin, producer, operator, viewer".into())
+}
+
+fn client_id(value: &Value) -> Result<ClientId, Message> {
+    let id = value.as_str().and_then(|text| text.parse().ok());
+    id.ok_or_else(|| "must be the id of a client".into())
+}
+
+impl KeyView {
+    fn of(api: &Api, key: ApiKey, text: Option<String>) -> Self {
+        let ApiKey { id, client_id, role, name, prefix, created_at, .. } = key;
+        Self { id, client_id, role, name, key: text, prefix, created_at: api.written(created_at) }
+    }
+}

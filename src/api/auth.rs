@@ -1,0 +1,124 @@
+//! Who calls, and whether they may: from the key's header to the scope that every call to the store carries.
+//!
+//! A handler gets at its caller only through [`Allowed`], which names a permission: none can forget to ask. Whose things
+//! a caller may touch is a [`Scope`]; what lies outside it looks like what does not exist.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+
+use super::error::ApiError;
+use super::key_cache::Holder;
+use super::state::Api;
+use crate::domain::client::{KeyHash, Permission, Role};
+use crate::domain::ids::ClientId;
+use crate::store::records::Scope;
+
+/// By which a root key says for which client it acts.
+pub(super) const CLIENT_HEADER: &str = "X-Client-Id";
+
+/// Where the newer edition of the OCR service lives; its own key header is known there too.
+const NEWER_OCR_PREFIX: &str = "/document_webhooks";
+
+/// Somebody with a known key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    role: Role,
+    scope: Scope,
+}
+
+impl Caller {
+    /// Whose things they may see and touch.
+    pub(super) const fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// What their key is for.
+    pub(super) const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The one client they act for.
+    ///
+    /// # Errors
+    ///
+    /// A root key has to name a client first.
+    pub(super) fn client_id(&self) -> Result<ClientId, ApiError> {
+        let needed = || ApiError::field(CLIENT_HEADER, "must name the client that a root key acts for");
+        self.scope.client_id().ok_or_else(needed)
+    }
+}
+
+/// A permission as a type.
+pub(super) trait Wanted: Send {
+    /// The permission.
+    const PERMISSION: Permission;
+}
+
+macro_rules! permissions {
+    ($($name:ident),+) => {$(
+        #[doc = concat!("[`Permission::", stringify!($name), "`] as a type.")]
+        pub(super) struct $name;
+
+        impl Wanted for $name {
+            const PERMISSION: Permission = Permission::$name;
+        }
+    )+};
+}
+
+permissions!(ManageClients, ManageKeys, ManageWebhooks, Enqueue, Read, Operate);
+
+/// A caller whose key allows `P`.
+pub(super) struct Allowed<P> {
+    caller: Caller,
+    permission: PhantomData<P>,
+}
+
+impl<P> Deref for Allowed<P> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl<P: Wanted> FromRequestParts<Api> for Allowed<P> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let key = presented_key(parts).ok_or(ApiError::Unauthenticated)?;
+        let holder = api.keys.holder(&*api.store, KeyHash::of(key)).await?.ok_or(ApiError::Unauthenticated)?;
+        if !holder.role.allows(P::PERMISSION) {
+            return Err(ApiError::Forbidden);
+        }
+        let scope = scope(api, holder, &parts.headers).await?;
+        Ok(Self { caller: Caller { role: holder.role, scope }, permission: PhantomData })
+    }
+}
+
+fn presented_key(parts: &Parts) -> Option<&str> {
+    let header = |name| parts.headers.get(name).and_then(|value| str::from_utf8(value.as_bytes()).ok());
+    let newer_ocr = parts.uri.path().starts_with(NEWER_OCR_PREFIX);
+    header("X-API-KEY").or_else(|| header("IDEXA-API-KEY").filter(|_| newer_ocr))
+}
+
+/// A root key sees everything, or what is the named client's; any other key what is its own client's.
+async fn scope(api: &Api, holder: Holder, headers: &HeaderMap) -> Result<Scope, ApiError> {
+    let named = named_client(headers)?;
+    match (holder.client_id, named) {
+        (Some(own), None) => Ok(Scope::Client(own)),
+        (Some(own), Some(named)) if own == named => Ok(Scope::Client(own)),
+        (None, None) => Ok(Scope::All),
+        (None, Some(named)) if api.keys.client_exists(&*api.store, named).await? => Ok(Scope::Client(named)),
+        _ => Err(ApiError::NotFound),
+    }
+}
+
+fn named_client(headers: &HeaderMap) -> Result<Option<ClientId>, ApiError> {
+    let Some(value) = headers.get(CLIENT_HEADER) else { return Ok(None) };
+    let id = value.to_str().ok().and_then(|text| text.parse().ok());
+    id.map(Some).ok_or(ApiError::NotFound)
+}

@@ -1,0 +1,80 @@
+//! Request bodies: JSON as bytes, read up to the configured cap, declared as JSON and valid UTF-8.
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use super::state::Api;
+
+/// The bytes of a body that is declared as JSON. What they hold is read by the handler.
+pub(super) struct JsonBody(Bytes);
+
+impl JsonBody {
+    /// The body's bytes, and the same as text.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not UTF-8.
+    pub(super) fn text(&self) -> Result<(&Bytes, &str), ApiError> {
+        let text = std::str::from_utf8(&self.0).map_err(|_| ApiError::NotUtf8)?;
+        Ok((&self.0, text))
+    }
+
+    /// The body as a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not JSON, and JSON that is no object.
+    pub(super) fn object(&self) -> Result<Map<String, Value>, ApiError> {
+        match serde_json::from_str(self.text()?.1).map_err(ApiError::Malformed)? {
+            Value::Object(object) => Ok(object),
+            _ => Err(ApiError::field("body", "must be a JSON object")),
+        }
+    }
+}
+
+impl FromRequest<Api> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        if !declares_json(request.headers()) {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        match Bytes::from_request(request, api).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_))) => {
+                Err(ApiError::TooLarge { limit: api.settings.max_body_bytes })
+            }
+            Err(_) => Err(ApiError::UnreadableBody),
+        }
+    }
+}
+
+/// Whether the media type is `application/json` or `application/<anything>+json`, whatever its parameters.
+fn declares_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type.strip_prefix("application/").is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_media_types_are_known_whatever_their_case_and_parameters() {
+        let declares = |value: &'static str| declares_json(&[(header::CONTENT_TYPE, value.parse().unwrap())].into_iter().collect());
+
+        for value in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json", "application/json ;x=y"] {
+            assert!(declares(value), "{value}");
+        }
+        for value in ["", "text/json", "application/jsonp", "application/x-www-form-urlencoded", "json", "application/", "text/plain+json"]
+        {
+            assert!(!declares(value), "{value}");
+        }
+        assert!(!declares_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,20 @@
+//! Handing in events: completions of the OCR service and events of any type.
+//!
+//! A body is one object or an array of at most 1,000. Its bytes are looked over once for what is needed; payloads are
+//! never taken apart or copied, but kept as slices of the body they came in. One wrong item refuses the whole request.
+
+mod completions;
+mod events;
+mod idempotency;
+mod items;
+mod request;
+
+use axum::Router;
+
+pub(super) use self::events::accepting as events;
+
+use super::state::Api;
+
+pub(super) fn routes() -> Router<Api> {
+    completions::routes()
+}

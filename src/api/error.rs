@@ -1,0 +1,242 @@
+//! The one place where a refusal or a failure becomes an HTTP answer: `application/problem+json` (RFC 9457).
+//!
+//! Handlers name what is wrong; this file alone knows statuses, words and headers. Nothing of a store's inner state
+//! reaches a caller: it goes into the log, once.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::domain::delivery::DeliveryState;
+use crate::intake::IntakeError;
+use crate::store::StoreError;
+
+/// How many seconds a caller is asked to wait before it tries again.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a call gets no answer of its own.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    /// No key came, or none that opens anything.
+    #[error("a known API key is needed in X-API-KEY")]
+    Unauthenticated,
+    /// The key is known but not for this.
+    #[error("this API key's role does not allow that")]
+    Forbidden,
+    /// There is no such thing, or it is another client's.
+    #[error("there is no such thing")]
+    NotFound,
+    /// The path is known, the method is not.
+    #[error("this path does not know that method")]
+    MethodNotAllowed,
+    /// The body stopped before its end, or its framing is broken.
+    #[error("the body could not be read to its end")]
+    UnreadableBody,
+    /// The body is not UTF-8.
+    #[error("the body must be UTF-8")]
+    NotUtf8,
+    /// The body is not JSON, or JSON that is nested too deeply or holds numbers out of range.
+    #[error("the body must be JSON: {0}")]
+    Malformed(serde_json::Error),
+    /// The body is larger than the configured cap.
+    #[error("the body must have at most {limit} bytes")]
+    TooLarge {
+        /// The cap.
+        limit: usize,
+    },
+    /// The body is not declared as JSON.
+    #[error("the media type must be application/json")]
+    UnsupportedMediaType,
+    /// Values break rules; every one that does is named.
+    #[error("some fields break a rule")]
+    Invalid(Vec<FieldError>),
+    /// What is asked does not fit what is there.
+    #[error(transparent)]
+    Conflict(Conflict),
+    /// More comes in than can be stored.
+    #[error("too much is coming in at the moment")]
+    Overloaded,
+    /// The store is not ready.
+    #[error("the store is not ready")]
+    NotReady(#[source] StoreError),
+    /// The store could not do what was asked.
+    #[error("the store could not do it")]
+    Store(#[source] Arc<StoreError>),
+    /// Nobody knows whether the events are stored.
+    #[error("it is not known whether the events are stored; send them again with the same idempotency keys")]
+    Unanswered,
+    /// A handler panicked.
+    #[error("an unexpected failure")]
+    Panicked,
+}
+
+/// What stands in the way of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Conflict {
+    /// One webhook per client and type.
+    #[error("the client has a webhook of this type already; change or delete that one")]
+    TypeTaken,
+    /// Others kept changing the same webhook.
+    #[error("the webhook was changed by others at the same time; read it again")]
+    ChangedMeanwhile,
+    /// Without it nobody could manage clients.
+    #[error("the last root key cannot be deleted")]
+    LastRootKey,
+    /// A delivery in this state cannot be redelivered.
+    #[error("a delivery that is {} cannot be redelivered", .0.as_str())]
+    NotRedeliverable(DeliveryState),
+    /// A delivery in this state cannot be cancelled.
+    #[error("only a pending delivery can be cancelled; this one is {}", .0.as_str())]
+    NotCancellable(DeliveryState),
+    /// The delivery will never be sent again.
+    #[error("the delivery's webhook is deleted")]
+    WebhookDeleted,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct FieldError {
+    /// The field as the caller names it.
+    pub(super) field: Cow<'static, str>,
+    /// What is wrong with it, to be read after its name.
+    pub(super) message: Cow<'static, str>,
+}
+
+impl FieldError {
+    /// Says what is wrong with `field`.
+    pub(super) fn new(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// The body of a problem answer.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl ApiError {
+    /// One field that breaks a rule.
+    pub(super) fn field(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::UnreadableBody | Self::NotUtf8 | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Overloaded | Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(error) if matches!(**error, StoreError::Busy(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Unanswered | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn log(&self) {
+        match self {
+            Self::NotReady(error) => tracing::warn!(error = %chain(error), "the store is not ready"),
+            Self::Store(error) => tracing::error!(error = %chain(&**error), "a call failed at the store"),
+            _ => {}
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.log();
+        let status = self.status();
+        let problem = Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.to_string(),
+            errors: if let Self::Invalid(errors) = &self { errors } else { &[] },
+        };
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(problem)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<IntakeError> for ApiError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Overloaded => Self::Overloaded,
+            IntakeError::Unanswered => Self::Unanswered,
+            IntakeError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<Conflict> for ApiError {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(conflict)
+    }
+}
+
+/// An error and what caused it, on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_store_asks_for_patience_and_a_broken_one_does_not() {
+        let busy = ApiError::from(StoreError::Busy("locked".into())).into_response();
+        let broken = ApiError::from(StoreError::Backend("disk".into())).into_response();
+
+        assert_eq!((busy.status().as_u16(), busy.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+        assert_eq!((broken.status().as_u16(), broken.headers().get("retry-after")), (500, None));
+    }
+
+    #[test]
+    fn the_words_for_a_caller_tell_nothing_of_the_store() {
+        let error = ApiError::from(StoreError::Backend("secret path".into()));
+
+        assert_eq!(error.to_string(), "the store could not do it");
+    }
+
+    #[test]
+    fn a_log_line_holds_every_cause() {
+        let error = StoreError::Backend("disk I/O error".into());
+
+        assert_eq!(chain(&error), "store failed: disk I/O error");
+    }
+}

@@ -1,0 +1,123 @@
+//! Reads the fields of a JSON object one by one and collects everything that is wrong, so that one answer names it all.
+//!
+//! Null is the same as absent; fields that nobody asks for are ignored.
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use super::error::{ApiError, FieldError};
+
+/// What is wrong with a value, to be read after the field's name.
+pub(super) type Message = Cow<'static, str>;
+
+/// How many characters the name of a thing may have.
+pub(super) const NAME_CHARS: RangeInclusive<usize> = 1..=255;
+
+/// A JSON object while it is read.
+pub(super) struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+impl<'a> Fields<'a> {
+    /// Begins to read `object`.
+    pub(super) const fn of(object: &'a Map<String, Value>) -> Self {
+        Self { object, errors: Vec::new() }
+    }
+
+    /// The value of a field that is neither absent nor null.
+    pub(super) fn value(&self, name: &str) -> Option<&'a Value> {
+        self.object.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A field that may be absent.
+    pub(super) fn optional<T>(&mut self, name: &'static str, read: impl FnOnce(&'a Value) -> Result<T, Message>) -> Option<T> {
+        let value = self.value(name)?;
+        read(value).map_err(|message| self.refuse(name, message)).ok()
+    }
+
+    /// A field that must be there.
+    pub(super) fn required<T>(&mut self, name: &'static str, read: impl FnOnce(&'a Value) -> Result<T, Message>) -> Option<T> {
+        if self.value(name).is_none() {
+            self.refuse(name, "is required");
+        }
+        self.optional(name, read)
+    }
+
+    /// Notes that something is wrong with a field.
+    pub(super) fn refuse(&mut self, field: impl Into<Cow<'static, str>>, message: impl Into<Message>) {
+        self.errors.push(FieldError::new(field, message));
+    }
+
+    /// What was made of the fields.
+    ///
+    /// # Errors
+    ///
+    /// Names every field that is wrong. `None` stands for something that needs a wrong field.
+    pub(super) fn finish<T>(self, made: Option<T>) -> Result<T, ApiError> {
+        match made {
+            Some(made) if self.errors.is_empty() => Ok(made),
+            _ => Err(ApiError::Invalid(self.errors)),
+        }
+    }
+}
+
+/// Text of so many characters; in the API's words.
+pub(super) fn text(value: &Value, chars: RangeInclusive<usize>) -> Result<&str, Message> {
+    let text = value.as_str().ok_or("must be text")?;
+    if chars.contains(&text.chars().count()) {
+        Ok(text)
+    } else {
+        Err(format!("must have {} to {} characters", chars.start(), chars.end()).into())
+    }
+}
+
+/// Text of one line, as names are.
+pub(super) fn name(value: &Value) -> Result<String, Message> {
+    let name = text(value, NAME_CHARS)?;
+    if name.chars().any(char::is_control) { Err("must not hold control characters".into()) } else { Ok(name.to_owned()) }
+}
+
+/// A whole number in a range.
+pub(super) fn integer(value: &Value, range: RangeInclusive<u32>) -> Result<u32, Message> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_wrong_field_is_named_and_null_is_absent() {
+        let object = json!({"a": null, "b": 7, "c": "ok"});
+        let mut fields = Fields::of(object.as_object().unwrap());
+
+        fields.required("a", name);
+        fields.required("b", name);
+        fields.optional("d", name);
+        let c = fields.required("c", name);
+        let Err(ApiError::Invalid(errors)) = fields.finish(c) else { panic!() };
+
+        assert_eq!(errors, [FieldError::new("a", "is required"), FieldError::new("b", "must be text")]);
+    }
+
+    #[test]
+    fn text_is_measured_in_characters() {
+        assert!(text(&json!("é".repeat(255)), NAME_CHARS).is_ok());
+        assert!(text(&json!("e".repeat(256)), NAME_CHARS).is_err());
+        assert!(text(&json!(""), NAME_CHARS).is_err());
+    }
+
+    #[test]
+    fn only_whole_numbers_in_range_pass() {
+        let read = |value| integer(&value, 100..=300).ok();
+
+        assert_eq!([json!(100), json!(300)].map(read), [Some(100), Some(300)]);
+        assert_eq!([json!(99), json!(301), json!(100.0), json!("100"), json!(-100), json!(1e300), json!(true)].map(read), [None; 7]);
+    }
+}

@@ -1,0 +1,75 @@
+//! The REST interface: one file or folder per noun of its paths, and what they share.
+//!
+//! Handlers translate between HTTP and the store; they decide nothing that `domain` could decide. The contract is the
+//! paths, the field names and the statuses: tests hold them literally.
+//!
+//! - who may do what: [`auth`], with [`key_cache`] before the store
+//! - how every refusal looks: [`error`]
+//! - how input is read: [`body`], [`fields`], [`path`], [`query`]
+
+mod api_keys;
+mod auth;
+mod body;
+mod clients;
+mod deliveries;
+mod enqueue;
+mod error;
+mod events;
+mod fields;
+mod health;
+mod key_cache;
+mod path;
+mod query;
+mod server;
+mod state;
+mod webhooks;
+
+use std::any::Any;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use self::server::serve;
+pub use self::state::{ApiSettings, ApiState, KeyChance};
+
+use self::error::ApiError;
+use self::state::Api;
+
+/// The whole interface as a service.
+pub fn router(state: ApiState) -> Router {
+    let max_body_bytes = state.settings.max_body_bytes;
+    Router::new()
+        .merge(api_keys::routes())
+        .merge(clients::routes())
+        .merge(deliveries::routes())
+        .merge(enqueue::routes())
+        .merge(events::routes())
+        .merge(health::routes())
+        .merge(webhooks::routes())
+        .fallback(|| async { ApiError::NotFound })
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .layer(DefaultBodyLimit::max(max_body_bytes))
+        .layer(CatchPanicLayer::custom(answer_to_panic))
+        .layer(map_response(guard))
+        .with_state(Api::new(state))
+}
+
+/// A panic costs the one call; what it says is for the log alone.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+fn answer_to_panic(panic: Box<dyn Any + Send>) -> Response {
+    let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = words.unwrap_or("no words"), "a handler panicked");
+    ApiError::Panicked.into_response()
+}
+
+/// No answer may be taken for another type or kept by a cache.
+async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

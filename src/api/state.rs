@@ -1,0 +1,83 @@
+//! What the API works with: the store and its helpers, given by the composition root, and what it remembers of keys.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chrono::FixedOffset;
+
+use super::key_cache::KeyCache;
+use crate::domain::address_policy::AddressPolicy;
+use crate::domain::ids::IdSource;
+use crate::domain::time::{Clock, Timestamp};
+use crate::intake::Intake;
+use crate::store::Store;
+
+/// The random part of a new API key.
+pub type KeyChance = Box<dyn Fn() -> [u8; 24] + Send + Sync>;
+
+/// Everything the API needs of the rest of the dispatcher.
+pub struct ApiState {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// How events get there.
+    pub intake: Arc<Intake>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<IdSource>,
+    /// The random part of new API keys.
+    pub key_chance: KeyChance,
+    /// What the configuration says of the API.
+    pub settings: ApiSettings,
+}
+
+/// What the configuration says of the API.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// The most bytes of a request body.
+    pub max_body_bytes: usize,
+    /// The offset in which times are written.
+    pub time_offset: FixedOffset,
+    /// Whether webhooks may be called without TLS.
+    pub allow_http: bool,
+    /// Which addresses may be called: a url that names any other is refused at once.
+    pub addresses: AddressPolicy,
+}
+
+/// The state that handlers share.
+#[derive(Clone)]
+pub(super) struct Api(Arc<Shared>);
+
+/// What handlers reach through [`Api`].
+pub(super) struct Shared {
+    state: ApiState,
+    /// The keys that were seen lately.
+    pub(super) keys: KeyCache,
+}
+
+impl Api {
+    pub(super) fn new(state: ApiState) -> Self {
+        Self(Arc::new(Shared { state, keys: KeyCache::default() }))
+    }
+
+    /// A time as callers get it.
+    pub(super) fn written(&self, time: Timestamp) -> String {
+        time.to_rfc3339(self.settings.time_offset)
+    }
+}
+
+impl Deref for Api {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Deref for Shared {
+    type Target = ApiState;
+
+    fn deref(&self) -> &ApiState {
+        &self.state
+    }
+}

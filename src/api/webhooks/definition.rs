@@ -1,0 +1,223 @@
+//! Reads a webhook definition from JSON. Every way in (create, replace, merge) ends here, so the rules are written once.
+//!
+//! The rules of single values are `domain`'s; this file knows the fields' names, and says all that is wrong at once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::super::error::ApiError;
+use super::super::fields::{Fields, Message, integer, name, text};
+use super::super::state::ApiSettings;
+use super::edition::Edition;
+use crate::domain::event::EventType;
+use crate::domain::headers::Headers;
+use crate::domain::method::Method;
+use crate::domain::retry::{RetryPolicy, RetryPolicyError};
+use crate::domain::target_url::{IdInUrl, LoginUrl, TargetUrl};
+use crate::domain::webhook::{AuthorizationFields, DOCUMENT_FINISHED, DeliverySettings, SecretObject, WebhookDefinition};
+
+const MAX_EVENTS: usize = 100;
+const MAX_AUTHORIZATION_BYTES: usize = 8_192;
+const MAX_LOGIN_BODY_BYTES: usize = 16 * 1_024;
+
+/// The definition that `object` writes.
+///
+/// # Errors
+///
+/// Names every field that breaks a rule.
+pub(super) fn parse(object: &Map<String, Value>, edition: Edition, settings: &ApiSettings) -> Result<WebhookDefinition, ApiError> {
+    let mut fields = Fields::of(object);
+    let name = fields.required("name", name);
+    let (type_code, events) = kind(&mut fields, edition);
+    let method = fields.required("method", method);
+    let headers = headers(&mut fields, "headers");
+    let id = if fields.value("type").is_some() { IdInUrl::Required } else { IdInUrl::Optional };
+    let url = fields.required("url", |value| target_url(value, id, settings));
+    let authorization = authorization(&mut fields, settings);
+    let delivery = delivery(&mut fields);
+    let made = (|| {
+        Some(WebhookDefinition { name: name?, type_code, events: events?, method: method?, headers, url: url?, authorization, delivery })
+    })();
+    fields.finish(made)
+}
+
+/// The type code and the events that it stands for, or the events that the webhook names itself.
+fn kind(fields: &mut Fields<'_>, edition: Edition) -> (Option<i64>, Option<Vec<EventType>>) {
+    let of_type = vec![EventType::document_finished()];
+    let named = events(fields);
+    if fields.value("type").is_none() {
+        match edition {
+            Edition::Ocr => fields.refuse("type", "is required"),
+            Edition::V1 if fields.value("events").is_none() => fields.refuse("events", "must be given when type is not"),
+            Edition::V1 => {}
+        }
+        return (None, named);
+    }
+    // What a webhook of this type shows as its events may be sent back to it.
+    if named.is_some_and(|named| named != of_type) {
+        fields.refuse("events", "must not be given together with type");
+    }
+    let code = fields.optional("type", |value| match value.as_i64() {
+        Some(DOCUMENT_FINISHED) => Ok(DOCUMENT_FINISHED),
+        _ => Err("must be 0 (document finished)".into()),
+    });
+    (code, code.map(|_| of_type))
+}
+
+fn events(fields: &mut Fields<'_>) -> Option<Vec<EventType>> {
+    let list = fields.optional("events", |value| {
+        let list = value.as_array().filter(|list| (1..=MAX_EVENTS).contains(&list.len()));
+        list.ok_or_else(|| format!("must be a list of 1 to {MAX_EVENTS} event types").into())
+    })?;
+    let mut events = BTreeSet::new();
+    for (index, value) in list.iter().enumerate() {
+        match event_type(value) {
+            Ok(event) => drop(events.insert(event)),
+            Err(message) => fields.refuse(format!("events[{index}]"), message),
+        }
+    }
+    Some(events.into_iter().collect())
+}
+
+/// An event type as text.
+pub(in super::super) fn event_type(value: &Value) -> Result<EventType, Message> {
+    let text = value.as_str().ok_or("must be text")?;
+    text.parse().map_err(message)
+}
+
+fn authorization(fields: &mut Fields<'_>, settings: &ApiSettings) -> AuthorizationFields {
+    let authorization = AuthorizationFields {
+        header_auth: fields.optional("headerAuth", |value| header_text(text(value, 0..=64)?)).map(str::to_owned),
+        fixed: fields.optional("authorization", fixed_authorization),
+        url: fields.optional("authorizationUrl", |value| login_url(value, settings)),
+        method: fields.optional("authorizationMethod", method),
+        headers: headers(fields, "authorizationHeaders"),
+        body: fields.optional("authorizationBody", login_body),
+        response_token_attr: fields.optional("authorizationResponseTokenAttr", |value| text(value, 1..=255)).map(str::to_owned),
+    };
+    refuse_nested_form(fields, &authorization);
+    authorization
+}
+
+/// A form or a query knows names and values only.
+fn refuse_nested_form(fields: &mut Fields<'_>, authorization: &AuthorizationFields) {
+    let Some(body) = &authorization.body else { return };
+    let form = authorization.headers.as_ref().and_then(Headers::content_type).is_some_and(is_form);
+    if form || !authorization.login_method().carries_body() {
+        for (name, _) in body.expose().iter().filter(|(_, value)| value.is_object() || value.is_array()) {
+            fields.refuse(format!("authorizationBody.{name}"), "must be text, a number or true or false: it is sent as a form or query");
+        }
+    }
+}
+
+fn is_form(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+fn delivery(fields: &mut Fields<'_>) -> DeliverySettings {
+    DeliverySettings {
+        retry: retry(fields),
+        timeout: fields.optional("timeoutMs", |value| integer(value, 100..=300_000)).map(|ms| Duration::from_millis(ms.into())),
+        max_in_flight: fields.optional("maxInFlight", |value| integer(value, 1..=1_024)),
+    }
+}
+
+fn retry(fields: &mut Fields<'_>) -> Option<RetryPolicy> {
+    let object = fields.optional("retry", |value| value.as_object().ok_or_else(|| "must be a JSON object".into()))?;
+    let delays = object.get("delaysSeconds").and_then(Value::as_array).and_then(|list| list.iter().map(Value::as_u64).collect());
+    let Some(delays): Option<Vec<u64>> = delays else {
+        fields.refuse("retry.delaysSeconds", "must be a list of whole numbers of seconds");
+        return None;
+    };
+    let default = RetryPolicy::default().jitter();
+    let jitter = object.get("jitter").filter(|value| !value.is_null()).map_or(Some(default), Value::as_f64);
+    let policy = RetryPolicy::new(delays.into_iter().map(Duration::from_secs).collect(), jitter.unwrap_or(f64::NAN));
+    policy.map_err(|error| fields.refuse(retry_field(error), error.to_string())).ok()
+}
+
+const fn retry_field(error: RetryPolicyError) -> &'static str {
+    match error {
+        RetryPolicyError::TooManyDelays | RetryPolicyError::Delay => "retry.delaysSeconds",
+        RetryPolicyError::Jitter => "retry.jitter",
+    }
+}
+
+fn method(value: &Value) -> Result<Method, Message> {
+    value.as_str().ok_or("must be text")?.parse().map_err(message)
+}
+
+/// Headers as a JSON object of texts; each that is wrong is named by itself.
+fn headers(fields: &mut Fields<'_>, field: &'static str) -> Option<Headers> {
+    let object = fields.optional(field, |value| value.as_object().ok_or_else(|| "must be a JSON object".into()))?;
+    let mut entries = Vec::with_capacity(object.len());
+    for (name, value) in object {
+        match value.as_str() {
+            Some(text) => entries.push((name.clone(), text.to_owned())),
+            None => fields.refuse(format!("{field}.{name}"), "must be text"),
+        }
+    }
+    let refused = |errors: Vec<_>| {
+        for error in errors {
+            let error: crate::domain::headers::HeaderError = error;
+            fields.refuse(format!("{field}.{}", error.name), error.message);
+        }
+    };
+    Headers::check(entries).map_err(refused).ok()
+}
+
+fn target_url(value: &Value, id: IdInUrl, settings: &ApiSettings) -> Result<TargetUrl, Message> {
+    let url = TargetUrl::parse(value.as_str().ok_or("must be text")?, id).map_err(message)?;
+    callable(url.template(), settings)?;
+    Ok(url)
+}
+
+fn login_url(value: &Value, settings: &ApiSettings) -> Result<LoginUrl, Message> {
+    let url = LoginUrl::parse(value.as_str().ok_or("must be text")?).map_err(message)?;
+    callable(url.url(), settings)?;
+    Ok(url)
+}
+
+/// Whether a url may be called as far as its text tells; where a name leads is judged when it is called. The words are
+/// the same for every refused address, so that nobody learns what lies behind one.
+fn callable(url: &Url, settings: &ApiSettings) -> Result<(), Message> {
+    if url.scheme() == "http" && !settings.allow_http {
+        Err("must begin with https://".into())
+    } else if settings.addresses.check_url_host(url).is_err() {
+        Err("this address may not be called".into())
+    } else {
+        Ok(())
+    }
+}
+
+fn fixed_authorization(value: &Value) -> Result<SecretString, Message> {
+    let text = header_text(value.as_str().ok_or("must be text")?)?;
+    if (1..=MAX_AUTHORIZATION_BYTES).contains(&text.len()) {
+        Ok(text.into())
+    } else {
+        Err(format!("must have 1 to {MAX_AUTHORIZATION_BYTES} bytes").into())
+    }
+}
+
+fn login_body(value: &Value) -> Result<SecretObject, Message> {
+    let object = value.as_object().ok_or("must be a JSON object")?;
+    if value.to_string().len() > MAX_LOGIN_BODY_BYTES {
+        return Err(format!("must have at most {MAX_LOGIN_BODY_BYTES} bytes").into());
+    }
+    Ok(SecretObject::new(object.clone()))
+}
+
+/// Text that a header can carry.
+fn header_text(text: &str) -> Result<&str, Message> {
+    if HeaderValue::from_str(text).is_ok() { Ok(text) } else { Err("must not hold control characters".into()) }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
+fn message(error: impl ToString) -> Message {
+    error.to_string().into()
+}

@@ -1,0 +1,51 @@
+//! The two ways in which webhooks are written and shown: the OCR service's document, and `/v1`, which has more fields.
+
+use serde_json::{Map, Value};
+
+use crate::domain::webhook::Webhook;
+
+/// The fields of the OCR service's document.
+const OCR_FIELDS: [&str; 12] = [
+    "name",
+    "type",
+    "method",
+    "headers",
+    "headerAuth",
+    "url",
+    "authorization",
+    "authorizationUrl",
+    "authorizationMethod",
+    "authorizationHeaders",
+    "authorizationBody",
+    "authorizationResponseTokenAttr",
+];
+
+/// The fields that `/v1` has besides.
+const V1_FIELDS: [&str; 4] = ["events", "retry", "timeoutMs", "maxInFlight"];
+
+/// Which fields a caller may write and see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edition {
+    /// The OCR service's document. It knows only webhooks with a type.
+    Ocr,
+    /// Everything.
+    V1,
+}
+
+impl Edition {
+    /// Whether a field is one that callers write.
+    pub(super) fn writes(self, field: &str) -> bool {
+        OCR_FIELDS.contains(&field) || self == Self::V1 && V1_FIELDS.contains(&field)
+    }
+
+    /// Whether a webhook is shown.
+    pub(super) const fn shows(self, webhook: &Webhook) -> bool {
+        matches!(self, Self::V1) || webhook.definition.type_code.is_some()
+    }
+
+    /// What of a body counts: unknown fields are ignored.
+    pub(super) fn known(self, mut body: Map<String, Value>) -> Map<String, Value> {
+        body.retain(|field, _| self.writes(field));
+        body
+    }
+}

@@ -1,0 +1,18 @@
+//! Webhook definitions: the OCR service's routes in both editions, and `/v1/webhooks`.
+
+mod actions;
+mod by_id;
+mod change;
+pub(super) mod definition;
+mod edition;
+mod ocr;
+mod v1;
+mod view;
+
+use axum::Router;
+
+use super::state::Api;
+
+pub(super) fn routes() -> Router<Api> {
+    ocr::routes().merge(v1::routes())
+}

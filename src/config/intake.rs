@@ -1,0 +1,28 @@
+//! `[intake]`: how events are taken in.
+
+use serde::{Deserialize, Serialize};
+
+use super::check::Check;
+
+/// How events are taken in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeConfig {
+    /// Items that one commit takes together.
+    pub max_batch: usize,
+    /// Requests that may wait for a commit.
+    pub queue: usize,
+}
+
+impl Default for IntakeConfig {
+    fn default() -> Self {
+        Self { max_batch: 512, queue: 4096 }
+    }
+}
+
+impl IntakeConfig {
+    pub(super) fn validate(check: &mut Check<'_>) {
+        check.integer("max_batch", 1..=4096);
+        check.integer("queue", 1..=1_000_000);
+    }
+}

@@ -1,0 +1,167 @@
+//! Limits, pauses, edits and stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use webhook_dispatcher::domain::delivery::DeliveryState;
+use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
+use webhook_dispatcher::domain::webhook::WebhookState;
+use webhook_dispatcher::store::records::{Scope, WebhookWrite};
+
+use crate::support::dispatcher::{Dispatcher, START, Setup};
+use crate::support::receiver::{Receiver, Reply};
+
+/// A receiver that answers as often as `permits` allow.
+async fn held(permits: &Arc<Semaphore>) -> Receiver {
+    let permits = Arc::clone(permits);
+    Receiver::start(move |_, _| Reply::WhenAllowed(Arc::clone(&permits))).await
+}
+
+/// Comes back when the receiver has seen `count` requests.
+async fn until_seen(receiver: &Receiver, count: usize) {
+    while receiver.seen().len() < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_never_meets_more_requests_at_once_than_its_limit() {
+    let permits = Arc::new(Semaphore::new(0));
+    let (app, receiver) = (Dispatcher::new().await, held(&permits).await);
+    app.webhook(&receiver.url("/:id"), |webhook| webhook.delivery.max_in_flight = Some(2)).await;
+    for n in 0..6 {
+        app.enqueue(&format!("doc-{n}")).await;
+    }
+
+    app.pool.look_for_due().await.unwrap();
+    while app.pool.run_once().await.unwrap() {}
+    for answered in 0..4 {
+        until_seen(&receiver, answered + 2).await;
+        assert_eq!(receiver.seen().len(), answered + 2, "two at once");
+        permits.add_permits(1);
+    }
+    permits.add_permits(6);
+    app.run_until_idle().await;
+
+    assert_eq!(receiver.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn a_hanging_receiver_delays_no_other_webhook() {
+    let permits = Arc::new(Semaphore::new(0));
+    let (hanging, healthy) = (held(&permits).await, Receiver::answering([]).await);
+    let app = Dispatcher::new().await;
+    app.webhook(&hanging.url("/:id"), |_| {}).await;
+    app.webhook(&healthy.url("/:id"), |_| {}).await;
+    for n in 0..200 {
+        app.enqueue(&format!("doc-{n}")).await;
+    }
+
+    app.pool.look_for_due().await.unwrap();
+    while healthy.seen().len() < 200 {
+        app.pool.run_once().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(hanging.seen().len(), 16);
+    permits.add_permits(200);
+    app.run_until_idle().await;
+    assert_eq!(hanging.seen().len(), 200);
+}
+
+#[tokio::test]
+async fn a_paused_webhook_keeps_its_deliveries_until_it_is_resumed() {
+    let (app, receiver) = (Dispatcher::new().await, Receiver::answering([]).await);
+    let webhook = app.webhook(&receiver.url("/:id"), |_| {}).await;
+    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, START).await.unwrap();
+    let id = app.enqueue_one("doc-1").await;
+
+    app.run_until_idle().await;
+    assert_eq!((app.state_of(id).await, receiver.seen().len()), (DeliveryState::Pending, 0));
+    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, START).await.unwrap();
+    app.run_until_idle().await;
+
+    assert_eq!(app.state_of(id).await, DeliveryState::Delivered);
+}
+
+#[tokio::test]
+async fn an_edit_takes_effect_with_the_next_attempt() {
+    let (app, receiver) = (Dispatcher::new().await, Receiver::answering([Reply::Status(500)]).await);
+    let webhook = app.webhook(&receiver.url("/old/:id"), |_| {}).await;
+    let id = app.enqueue_one("doc-1").await;
+    app.run_until_idle().await;
+
+    let mut stored = app.store.webhook(Scope::All, webhook).await.unwrap().unwrap();
+    stored.definition.url = TargetUrl::parse(&receiver.url("/new/:id"), IdInUrl::Required).unwrap();
+    assert_eq!(app.store.update_webhook(stored).await.unwrap(), WebhookWrite::Stored);
+    app.advance(Duration::from_mins(1)).await;
+
+    assert_eq!(app.state_of(id).await, DeliveryState::Delivered);
+    assert_eq!(receiver.seen_at("/new/doc-1").len(), 1);
+}
+
+#[tokio::test]
+async fn deleting_a_webhook_cancels_what_waits_and_what_comes_back_from_an_attempt() {
+    let permits = Arc::new(Semaphore::new(0));
+    let gate = Arc::clone(&permits);
+    let receiver = Receiver::start(move |_, before| match before {
+        0 => Reply::WhenAllowed(Arc::clone(&gate)),
+        _ => Reply::Status(500),
+    })
+    .await;
+    let app = Dispatcher::new().await;
+    let webhook = app.webhook(&receiver.url("/:id"), |webhook| webhook.delivery.max_in_flight = Some(1)).await;
+    let in_flight = app.enqueue_one("doc-1").await;
+    app.pool.look_for_due().await.unwrap();
+    app.pool.run_once().await.unwrap();
+    until_seen(&receiver, 1).await;
+    let waiting = app.enqueue_one("doc-2").await;
+
+    app.store.delete_webhook(Scope::All, webhook, START).await.unwrap();
+    permits.add_permits(1);
+    app.run_until_idle().await;
+
+    assert_eq!(app.state_of(in_flight).await, DeliveryState::Delivered, "it was under way");
+    assert_eq!(app.state_of(waiting).await, DeliveryState::Cancelled);
+    assert_eq!(receiver.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_gives_back_what_waits_and_after_the_limit_what_is_in_flight() {
+    let permits = Arc::new(Semaphore::new(0));
+    let receiver = held(&permits).await;
+    let app = Dispatcher::with(Setup::default()).await;
+    app.webhook(&receiver.url("/:id"), |webhook| webhook.delivery.max_in_flight = Some(2)).await;
+    let mut ids = Vec::new();
+    for n in 0..10 {
+        ids.push(app.enqueue_one(&format!("doc-{n}")).await);
+    }
+    app.pool.look_for_due().await.unwrap();
+    app.pool.run_once().await.unwrap();
+    until_seen(&receiver, 2).await;
+
+    app.pool.drain(Duration::from_millis(1)).await;
+
+    for id in ids {
+        let delivery = app.delivery(id).await.summary.delivery;
+        assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Pending, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_stop_lets_what_is_in_flight_finish() {
+    let permits = Arc::new(Semaphore::new(0));
+    let receiver = held(&permits).await;
+    let app = Dispatcher::new().await;
+    app.webhook(&receiver.url("/:id"), |_| {}).await;
+    let id = app.enqueue_one("doc-1").await;
+    app.pool.look_for_due().await.unwrap();
+    app.pool.run_once().await.unwrap();
+    until_seen(&receiver, 1).await;
+
+    permits.add_permits(1);
+    app.pool.drain(Duration::from_mins(1)).await;
+
+    assert_eq!(app.state_of(id).await, DeliveryState::Delivered);
+}

@@ -1,0 +1,7 @@
+//! Deliveries from a due row to a recorded attempt, against receivers of every kind.
+
+mod authorization;
+mod hostile_receivers;
+mod lanes;
+mod outcomes;
+mod requests;

@@ -1,0 +1,5 @@
+//! What tests stand on.
+
+pub(crate) mod dispatcher;
+pub(crate) mod receiver;
+pub(crate) mod rest;

@@ -1,0 +1,252 @@
+//! The REST interface on a real store, called without a socket, with a clock that tests move.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use chrono::FixedOffset;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+use webhook_dispatcher::api::{self, ApiSettings, ApiState};
+use webhook_dispatcher::domain::address_policy::AddressPolicy;
+use webhook_dispatcher::domain::client::{ApiKey, KeyHash, Role};
+use webhook_dispatcher::domain::ids::{ClientId, IdSource};
+use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
+use webhook_dispatcher::intake::Intake;
+use webhook_dispatcher::store::Store;
+use webhook_dispatcher::store::group_commit::GroupLimits;
+use webhook_dispatcher::store::records::{DeliveryFilter, EventFilter, Page, Scope};
+use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
+
+/// When every test begins, in the words of answers with the offset of [`Rest::new`].
+pub(crate) const START_TEXT: &str = "2024-04-11T14:12:33.741194-03:00";
+
+const START: Timestamp = Timestamp::from_micros(1_712_855_553_741_194);
+
+/// The key of whoever set the dispatcher up.
+pub(crate) const ROOT_KEY: &str = "the root key of all the tests, long enough";
+
+/// A REST interface of its own for one test.
+pub(crate) struct Rest {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ids: Arc<IdSource>,
+    pub(crate) intake: Arc<Intake>,
+    router: Router,
+    _folder: TempDir,
+}
+
+/// What a test may set.
+pub(crate) struct RestSetup {
+    pub(crate) max_body_bytes: usize,
+    pub(crate) allow_http: bool,
+    pub(crate) allow: &'static [&'static str],
+    pub(crate) waiting: usize,
+    /// Puts something between the API and the store.
+    pub(crate) wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
+}
+
+impl Default for RestSetup {
+    fn default() -> Self {
+        Self { max_body_bytes: 1 << 20, allow_http: true, allow: &["127.0.0.0/8"], waiting: 10_000, wrap: |store| store }
+    }
+}
+
+/// A client with a key for every role that it may give.
+pub(crate) struct Tenant {
+    pub(crate) id: String,
+    pub(crate) admin: String,
+    pub(crate) producer: String,
+    pub(crate) operator: String,
+    pub(crate) viewer: String,
+}
+
+impl Rest {
+    pub(crate) async fn new() -> Self {
+        Self::with(RestSetup::default()).await
+    }
+
+    pub(crate) async fn with(setup: RestSetup) -> Self {
+        // What went wrong inside is told beside a failing test; another test may have begun to listen already.
+        drop(tracing_subscriber::fmt().with_test_writer().try_init());
+        let folder = tempfile::tempdir().unwrap();
+        let ids = Arc::new(IdSource::seeded([1; 32]));
+        let options = SqliteOptions { path: folder.path().join("dispatcher.db"), readers: 2, ids: Arc::clone(&ids) };
+        let store: Arc<dyn Store> = (setup.wrap)(Arc::new(SqliteStore::open(options).await.unwrap()));
+        let clock = Arc::new(ManualClock::at(START));
+        let root = ApiKey {
+            id: ids.next(START),
+            client_id: None,
+            role: Role::Root,
+            name: None,
+            prefix: "the root key".to_owned(),
+            hash: KeyHash::of(ROOT_KEY),
+            created_at: START,
+        };
+        assert!(store.insert_first_root_key(root).await.unwrap());
+        let intake = Arc::new(Intake::start(Arc::clone(&store), GroupLimits { waiting: setup.waiting, batch: 512 }));
+        let keys_made = AtomicU8::new(0);
+        let state = ApiState {
+            store: Arc::clone(&store),
+            intake: Arc::clone(&intake),
+            clock: clock.clone(),
+            ids: Arc::clone(&ids),
+            key_chance: Box::new(move || [keys_made.fetch_add(1, Ordering::SeqCst); 24]),
+            settings: ApiSettings {
+                max_body_bytes: setup.max_body_bytes,
+                time_offset: FixedOffset::west_opt(3 * 3_600).unwrap(),
+                allow_http: setup.allow_http,
+                addresses: AddressPolicy::new(setup.allow.iter().map(|network| network.parse().unwrap()).collect()),
+            },
+        };
+        Self { store, clock, ids, intake, router: api::router(state), _folder: folder }
+    }
+
+    /// A call with the root key, until [`Call::key`] says otherwise.
+    pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
+        let call = Call { rest: self, method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body: Body::empty() };
+        call.key(ROOT_KEY)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call<'_> {
+        self.call("GET", path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Call<'_> {
+        self.call("POST", path)
+    }
+
+    pub(crate) async fn tenant(&self, name: &str) -> Tenant {
+        let client = self.post("/v1/clients").json(&json!({"name": name})).send().await.expect(201);
+        let id = client["id"].as_str().unwrap().to_owned();
+        let key = async |role: &str| {
+            let key = self.post("/v1/api-keys").json(&json!({"clientId": id, "role": role})).send().await.expect(201);
+            key["key"].as_str().unwrap().to_owned()
+        };
+        Tenant {
+            admin: key("admin").await,
+            producer: key("producer").await,
+            operator: key("operator").await,
+            viewer: key("viewer").await,
+            id: id.clone(),
+        }
+    }
+
+    /// How many events there are.
+    pub(crate) async fn events_stored(&self) -> usize {
+        let filter = EventFilter { scope: Scope::All, event_type: None, subject: None };
+        self.store.events(filter, Page { limit: 10_000, before: None }).await.unwrap().len()
+    }
+
+    /// How many deliveries there are.
+    pub(crate) async fn deliveries_stored(&self) -> usize {
+        self.store.deliveries(DeliveryFilter::all(Scope::All), Page { limit: 10_000, before: None }).await.unwrap().len()
+    }
+
+    /// How many webhooks there are.
+    pub(crate) async fn webhooks_stored(&self) -> usize {
+        self.store.webhooks(Scope::All, Page { limit: 10_000, before: None }).await.unwrap().len()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl Tenant {
+    pub(crate) fn client_id(&self) -> ClientId {
+        self.id.parse().unwrap()
+    }
+}
+
+/// A call to be sent.
+pub(crate) struct Call<'a> {
+    rest: &'a Rest,
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Body,
+}
+
+impl Call<'_> {
+    /// Sets a header, whatever it was before.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self = self.without(name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self
+    }
+
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("X-API-KEY", key)
+    }
+
+    /// With the root key: for this client.
+    pub(crate) fn acting_for(self, client: &str) -> Self {
+        self.header("X-Client-Id", client)
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.text(body.to_string())
+    }
+
+    /// A body that is called JSON.
+    pub(crate) fn text(self, body: impl Into<Body>) -> Self {
+        let mut call = self.header("Content-Type", "application/json");
+        call.body = body.into();
+        call
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let mut request = Request::builder().method(Method::from_bytes(self.method.as_bytes()).unwrap()).uri(&self.path);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = self.rest.router.clone().oneshot(request.body(self.body).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().into()).unwrap();
+        Answer { status: head.status, headers: head.headers, text, call: format!("{} {}", self.method, self.path) }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    call: String,
+}
+
+impl Answer {
+    /// The body, if the status is this one.
+    #[track_caller]
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}: {}", self.call, self.text);
+        if self.text.is_empty() { Value::Null } else { serde_json::from_str(&self.text).unwrap() }
+    }
+
+    /// The fields that a problem names, if it has this status and the form of every problem.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16) -> Vec<String> {
+        let problem = self.expect(status);
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.call);
+        assert_eq!(problem["status"], status);
+        assert!(problem["type"].is_string() && problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+        let errors = problem.get("errors").map_or(&[][..], |errors| errors.as_array().unwrap());
+        assert_eq!(errors.is_empty(), status != 422, "{problem}");
+        errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+}

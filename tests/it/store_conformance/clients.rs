@@ -99,11 +99,7 @@ pub(super) async fn a_hash_opens_one_key(world: World) {
 /// A root key and two keys of two clients, in the order they were made.
 async fn three_keys(world: &World) -> [ApiKey; 3] {
     let (client, stranger) = (world.client().await, world.client().await);
-    let keys = [
-        world.new_key(Role::Root, None),
-        world.new_key(Role::Admin, Some(client)),
-        world.new_key(Role::Viewer, Some(stranger)),
-    ];
+    let keys = [world.new_key(Role::Root, None), world.new_key(Role::Admin, Some(client)), world.new_key(Role::Viewer, Some(stranger))];
     for key in &keys {
         world.store.insert_api_key(key.clone()).await.unwrap();
     }

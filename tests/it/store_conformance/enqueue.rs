@@ -192,7 +192,8 @@ pub(super) async fn an_event_id_that_is_taken_is_a_conflict_and_stores_nothing(w
 pub(super) async fn awkward_text_comes_back_unchanged(world: World) {
     let client = world.client().await;
     let long = "ü".repeat(255);
-    for text in ["", " ", "a'b\"c`d", "%_*?[", "🦀\u{200D}🔥", "line\r\nline\t", "'; drop table event; --", "\u{202E}rtl", &long, "null"] {
+    for text in ["", " ", "a'b\"c`d", "%_*?[", "🦀\u{200D}🔥", "line\r\nline\t", "'; drop table event; --", "\u{202E}rtl", &long, "null"]
+    {
         let mut new = world.new_event(client);
         text.clone_into(&mut new.event.subject);
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use webhook_dispatcher::domain::client::Role;
 use webhook_dispatcher::domain::delivery::DeliveryState;
@@ -54,7 +54,7 @@ pub(super) async fn claims_outlive_their_process_until_they_are_taken_back(mut w
 
 /// Begins what `future` does and goes away before it is done.
 fn begin_and_leave(future: impl Future) -> bool {
-    pin!(future).poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending
+    pin!(future).poll(&mut Context::from_waker(Waker::noop())).is_pending()
 }
 
 pub(super) async fn a_write_is_finished_although_its_caller_went_away(mut world: World) {
@@ -63,9 +63,9 @@ pub(super) async fn a_write_is_finished_although_its_caller_went_away(mut world:
     let delivery = world.delivery(client).await;
     let new = world.new_event(client);
 
-    let enqueue = begin_and_leave(async { drop(world.store.enqueue(vec![new.clone()]).await.unwrap()) });
-    let cancel = begin_and_leave(async { drop(world.store.cancel(Scope::All, delivery, at(50)).await.unwrap()) });
-    let delete = begin_and_leave(async { drop(world.store.delete_client(client, at(60)).await.unwrap()) });
+    let enqueue = begin_and_leave(world.store.enqueue(vec![new.clone()]));
+    let cancel = begin_and_leave(world.store.cancel(Scope::All, delivery, at(50)));
+    let delete = begin_and_leave(world.store.delete_client(client, at(60)));
     world.reopen().await;
 
     assert!(enqueue && cancel && delete, "each caller left before it was answered");

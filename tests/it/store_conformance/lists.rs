@@ -93,13 +93,8 @@ pub(super) async fn deliveries_are_found_by_state(world: World) {
     let foreign_webhook = world.webhook(stranger).await;
     let own = world.one_in_each_state(client, webhook).await;
     let foreign = world.one_in_each_state(stranger, foreign_webhook).await;
-    let states = [
-        DeliveryState::Pending,
-        DeliveryState::InFlight,
-        DeliveryState::Delivered,
-        DeliveryState::DeadLettered,
-        DeliveryState::Cancelled,
-    ];
+    let states =
+        [DeliveryState::Pending, DeliveryState::InFlight, DeliveryState::Delivered, DeliveryState::DeadLettered, DeliveryState::Cancelled];
 
     for ((state, own), foreign) in states.into_iter().zip(own).zip(foreign) {
         let filter = DeliveryFilter { state: Some(state), ..ALL };
@@ -183,12 +178,13 @@ pub(super) async fn a_list_shows_the_last_attempt(world: World) {
     let webhook = world.webhook(client).await;
     let tried = world.delivery_with(client, |new| new.due_at = at(1)).await;
     world.attempt(webhook, failure).await;
-    world.attempt(webhook, |claimed| {
-        let mut record = success(claimed);
-        record.attempt.exchange.detail = Some("the last words".to_owned());
-        record
-    })
-    .await;
+    world
+        .attempt(webhook, |claimed| {
+            let mut record = success(claimed);
+            record.attempt.exchange.detail = Some("the last words".to_owned());
+            record
+        })
+        .await;
     let untried = world.delivery(client).await;
 
     let listed = world.store.deliveries(ALL, Page { limit: 9, before: None }).await.unwrap();

@@ -7,11 +7,18 @@ use webhook_dispatcher::store::records::{AttemptRecord, ClaimedDelivery, Removed
 use super::world::{World, at, failure, finished, given_up, success};
 
 /// A step that removes nothing, for every case to change.
-const NOTHING: RetentionStep = RetentionStep { finished_before: LONG_AGO, dead_letters_before: LONG_AGO, idempotency_before: LONG_AGO, limit: 100 };
+const NOTHING: RetentionStep =
+    RetentionStep { finished_before: LONG_AGO, dead_letters_before: LONG_AGO, idempotency_before: LONG_AGO, limit: 100 };
 
 const LONG_AGO: Timestamp = Timestamp::from_micros(0);
 
-async fn ended(world: &World, client: ClientId, webhook: WebhookId, record: fn(&ClaimedDelivery) -> AttemptRecord, end: Timestamp) -> DeliveryId {
+async fn ended(
+    world: &World,
+    client: ClientId,
+    webhook: WebhookId,
+    record: fn(&ClaimedDelivery) -> AttemptRecord,
+    end: Timestamp,
+) -> DeliveryId {
     world.delivery(client).await;
     world.attempt(webhook, |claimed| finished(record(claimed), end)).await
 }
@@ -71,7 +78,8 @@ pub(super) async fn what_is_not_finished_is_never_removed(world: World) {
     world.claim_one(webhook).await;
     let far = at(10_000_000);
 
-    let removed = remove(&world, RetentionStep { finished_before: far, dead_letters_before: far, idempotency_before: far, limit: 100 }).await;
+    let removed =
+        remove(&world, RetentionStep { finished_before: far, dead_letters_before: far, idempotency_before: far, limit: 100 }).await;
 
     assert!(removed.is_nothing());
     assert_eq!(world.detail(tried).await.attempts.len(), 1);

@@ -18,7 +18,8 @@ use super::world::{World, at, event_type, url};
 
 /// A definition that leaves nothing open.
 pub(super) fn full_definition() -> WebhookDefinition {
-    let headers = |name: &str| Headers::check([(name.to_owned(), "first".to_owned()), ("X-Api-Key".to_owned(), "hush".to_owned())]).unwrap();
+    let headers =
+        |name: &str| Headers::check([(name.to_owned(), "first".to_owned()), ("X-Api-Key".to_owned(), "hush".to_owned())]).unwrap();
     WebhookDefinition {
         name: "Ünïcode 'name'".to_owned(),
         type_code: Some(DOCUMENT_FINISHED),

@@ -5,4 +5,5 @@ mod api;
 mod crash;
 mod delivery;
 mod serve;
+mod store_conformance;
 mod support;

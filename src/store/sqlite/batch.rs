@@ -79,6 +79,12 @@ impl Batch {
         Ok(answered)
     }
 
+    /// The text for two rows.
+    #[cfg(test)]
+    pub(super) fn sample(&self) -> &str {
+        self.texts[1].as_str()
+    }
+
     /// Cuts `rows` into the largest pieces that statements exist for.
     fn pieces<'a, T>(&'a self, mut rows: &'a [T]) -> impl Iterator<Item = (SqlStr, &'a [T])> {
         std::iter::from_fn(move || {

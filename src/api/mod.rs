@@ -3,9 +3,9 @@
 //! Handlers translate between HTTP and the store; they decide nothing that `domain` could decide. The contract is the
 //! paths, the field names and the statuses: tests hold them literally.
 //!
-//! - who may do what: [`auth`], with [`key_cache`] before the store
-//! - how every refusal looks: [`error`]
-//! - how input is read: [`body`], [`fields`], [`path`], [`query`]
+//! - who may do what: `auth`, with `key_cache` before the store
+//! - how every refusal looks: `error`
+//! - how input is read: `body`, `fields`, `path`, `query`
 
 mod api_keys;
 mod auth;

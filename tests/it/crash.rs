@@ -22,7 +22,17 @@ const PRODUCERS: usize = 8;
 
 /// Kills this many times; `DISPATCHER_TEST_CRASH_ROUNDS` says otherwise.
 fn rounds() -> usize {
-    std::env::var("DISPATCHER_TEST_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
+    from_environment("DISPATCHER_TEST_CRASH_ROUNDS").unwrap_or(5)
+}
+
+/// The seed of this run: printed when it fails, and set to see it again.
+fn seed() -> u64 {
+    from_environment("DISPATCHER_TEST_SEED").unwrap_or(20_241_104)
+}
+
+#[expect(clippy::disallowed_methods, reason = "settings of the test itself, not of the program")]
+fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 /// What producers know: which documents were acknowledged, under which event id.
@@ -33,8 +43,8 @@ struct Acknowledged {
 }
 
 impl Acknowledged {
-    fn add(&self, document: String, event_id: &str) {
-        let before = self.event_of.lock().unwrap().insert(document.clone(), event_id.to_owned());
+    fn add(&self, document: &str, event_id: &str) {
+        let before = self.event_of.lock().unwrap().insert(document.to_owned(), event_id.to_owned());
         assert!(before.is_none_or(|before| before == event_id), "{document} became two events");
         self.grown.notify_waiters();
     }
@@ -74,7 +84,7 @@ async fn enqueue(rest: &RestClient, address: SocketAddr, key: &str, document: &s
     let headers = [("x-api-key", key), ("idempotency-key", document)];
     let answer = rest.post(address, "/api_document/completions", &headers, &json!({"id": document, "status": 1})).await;
     let Some((202, body)) = answer else { return false };
-    acknowledged.add(document.to_owned(), body["events"][0]["eventId"].as_str().unwrap());
+    acknowledged.add(document, body["events"][0]["eventId"].as_str().unwrap());
     true
 }
 
@@ -94,7 +104,7 @@ fn repeats(seen: &[Seen], acknowledged: &HashMap<String, String>) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_and_little_is_repeated_however_often_the_program_is_killed() {
-    let seed: u64 = rand_seed();
+    let seed = seed();
     let mut chance = StdRng::seed_from_u64(seed);
     let (folder, receiver, rest) = (tempfile::tempdir().unwrap(), Receiver::answering([]).await, RestClient::new());
     let settings = [format!("delivery.max_in_flight={MAX_IN_FLIGHT}")];
@@ -125,9 +135,4 @@ async fn nothing_acknowledged_is_lost_and_little_is_repeated_however_often_the_p
     timeout(Duration::from_mins(1), all_arrived).await.unwrap_or_else(|_| panic!("acknowledged documents are missing (seed {seed})"));
     let repeats = repeats(&receiver.seen(), &known);
     assert!(repeats <= rounds() * MAX_IN_FLIGHT, "{repeats} repeats (seed {seed})");
-}
-
-/// The seed of this run: printed when it fails, and set to see it again.
-fn rand_seed() -> u64 {
-    std::env::var("DISPATCHER_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_241_104)
 }

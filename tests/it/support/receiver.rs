@@ -207,7 +207,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Se
 }
 
 async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
-    let mut chunk = [0; 16 * 1024];
+    let mut chunk = vec![0; 16 * 1024];
     let read = stream.read(&mut chunk).await.ok()?;
     buffer.extend_from_slice(&chunk[..read]);
     (read > 0).then_some(())

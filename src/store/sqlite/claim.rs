@@ -28,7 +28,7 @@ pub(super) static DUE: LazyLock<Batch> = LazyLock::new(|| {
         "select * from (
              select d.id, w.version from webhook w cross join delivery d on d.webhook_id = w.id
              where w.id = ? and w.state = 'active' and w.deleted_at is null and d.state = 'pending' and d.due_at <= ?
-             order by d.due_at, d.id limit ?)",
+             order by d.due_at, d.id limit coalesce(?, 0))",
     )
 });
 

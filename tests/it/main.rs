@@ -4,6 +4,7 @@
 mod api;
 mod crash;
 mod delivery;
+mod demo;
 mod serve;
 mod store_conformance;
 mod support;

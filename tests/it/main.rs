@@ -5,6 +5,7 @@ mod api;
 mod crash;
 mod delivery;
 mod demo;
+mod maintenance;
 mod serve;
 mod store_conformance;
 mod support;

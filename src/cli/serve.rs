@@ -42,11 +42,10 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One write, so that whoever reads the first line has the others too.
 fn announce(app: &App, config: &Config, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "listening on http://{}", app.address)?;
-    writeln!(out, "store {}", config.store.url)?;
-    if let Some(key) = &app.new_root_key {
-        writeln!(out, "root key (shown this once): {}", key.expose_secret())?;
-    }
+    let root_key = app.new_root_key.as_ref().map(|key| format!("root key (shown this once): {}\n", key.expose_secret()));
+    let text = format!("listening on http://{}\nstore {}\n{}", app.address, config.store.url, root_key.unwrap_or_default());
+    out.write_all(text.as_bytes())?;
     out.flush()
 }

@@ -182,3 +182,218 @@ impl<T, R> From<Entry<T, R>> for Taken<T, R> {
         Self { item: entry.item, answer: entry.answer }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Mutex;
+
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    type Texts = GroupCommit<&'static str, String>;
+
+    /// The commits that were begun. Each waits until it is told to go on, and then answers its items in upper case.
+    struct Commits {
+        begun: UnboundedReceiver<(Vec<&'static str>, oneshot::Sender<()>)>,
+    }
+
+    impl Commits {
+        /// The next commit: what is in it, and by what it goes on.
+        async fn next(&mut self) -> (Vec<&'static str>, oneshot::Sender<()>) {
+            self.begun.recv().await.unwrap()
+        }
+
+        /// Lets the next commit through and says what was in it.
+        async fn pass(&mut self) -> Vec<&'static str> {
+            let (items, go_on) = self.next().await;
+            go_on.send(()).unwrap();
+            items
+        }
+    }
+
+    /// A group commit of texts; a text weighs as much as it is long.
+    fn texts(waiting: usize, batch: usize) -> (Arc<Texts>, Commits) {
+        let (begin, begun) = mpsc::unbounded_channel();
+        let commit = move |items: Vec<&'static str>| commit(begin.clone(), items);
+        (Arc::new(GroupCommit::start(GroupLimits { waiting, batch }, |text| text.len(), commit)), Commits { begun })
+    }
+
+    async fn commit(begin: UnboundedSender<(Vec<&'static str>, oneshot::Sender<()>)>, items: Vec<&'static str>) -> Vec<String> {
+        let (go_on, told) = oneshot::channel();
+        begin.send((items.clone(), go_on)).unwrap();
+        told.await.unwrap();
+        items.into_iter().map(str::to_uppercase).collect()
+    }
+
+    /// Hands in an item and returns once it waits (or is answered).
+    async fn submit(texts: &Arc<Texts>, item: &'static str) -> JoinHandle<Result<String, SubmitError>> {
+        let texts = Arc::clone(texts);
+        let submitted = tokio::spawn(async move { texts.submit(item).await });
+        // On the current-thread runtime the new task now runs until it waits.
+        tokio::task::yield_now().await;
+        submitted
+    }
+
+    #[tokio::test]
+    async fn what_comes_during_a_commit_makes_the_next_one() {
+        let (texts, mut commits) = texts(100, 100);
+        let first = submit(&texts, "a").await;
+        let (items, go_on) = commits.next().await;
+        let (second, third) = (submit(&texts, "b").await, submit(&texts, "c").await);
+
+        go_on.send(()).unwrap();
+
+        assert_eq!(items, ["a"]);
+        assert_eq!(commits.pass().await, ["b", "c"]);
+        assert_eq!(first.await.unwrap(), Ok("A".to_owned()));
+        assert_eq!(second.await.unwrap(), Ok("B".to_owned()));
+        assert_eq!(third.await.unwrap(), Ok("C".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_batch_keeps_its_limit_and_splits_and_overtakes_nothing() {
+        let (texts, mut commits) = texts(100, 5);
+        submit(&texts, "x").await;
+        let (_, go_on) = commits.next().await;
+        for item in ["aa", "bb", "cc", "much too long", "d"] {
+            submit(&texts, item).await;
+        }
+
+        go_on.send(()).unwrap();
+
+        assert_eq!(commits.pass().await, ["aa", "bb"]);
+        assert_eq!(commits.pass().await, ["cc"]);
+        assert_eq!(commits.pass().await, ["much too long"]);
+        assert_eq!(commits.pass().await, ["d"]);
+    }
+
+    #[tokio::test]
+    async fn when_too_much_waits_one_caller_is_told_at_once_and_another_waits() {
+        let (texts, mut commits) = texts(3, 100);
+        submit(&texts, "x").await;
+        let (_, go_on) = commits.next().await;
+        submit(&texts, "aa").await;
+
+        let fits = submit(&texts, "b").await;
+        let waits = submit(&texts, "c").await;
+        assert_eq!(texts.try_submit("d").await, Err(SubmitError::Full));
+
+        go_on.send(()).unwrap();
+        assert_eq!(commits.pass().await, ["aa", "b"]);
+        assert_eq!(fits.await.unwrap(), Ok("B".to_owned()));
+        assert_eq!(commits.pass().await, ["c"]);
+        assert_eq!(waits.await.unwrap(), Ok("C".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn an_item_heavier_than_all_the_room_is_taken_when_nothing_else_waits() {
+        let (texts, mut commits) = texts(3, 2);
+
+        let heavy = submit(&texts, "heavier than the room").await;
+
+        assert_eq!(commits.pass().await, ["heavier than the room"]);
+        assert!(heavy.await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_item_is_committed_although_its_caller_went_away() {
+        let (texts, mut commits) = texts(100, 100);
+        submit(&texts, "x").await;
+        let (_, go_on) = commits.next().await;
+        let gone = submit(&texts, "gone").await;
+        let stays = submit(&texts, "stays").await;
+
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        go_on.send(()).unwrap();
+
+        assert_eq!(commits.pass().await, ["gone", "stays"]);
+        assert_eq!(stays.await.unwrap(), Ok("STAYS".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn closing_answers_what_was_handed_in_and_takes_nothing_more() {
+        let (texts, mut commits) = texts(2, 1);
+        let first = submit(&texts, "a").await;
+        let (_, go_on) = commits.next().await;
+        let (second, third, without_room) = (submit(&texts, "b").await, submit(&texts, "c").await, submit(&texts, "d").await);
+
+        let closing = tokio::spawn({
+            let texts = Arc::clone(&texts);
+            async move { texts.close().await }
+        });
+        assert_eq!(without_room.await.unwrap(), Err(SubmitError::Closed));
+        go_on.send(()).unwrap();
+        assert_eq!([commits.pass().await, commits.pass().await], [["b"], ["c"]]);
+        closing.await.unwrap();
+
+        for (submitted, answer) in [(first, "A"), (second, "B"), (third, "C")] {
+            assert_eq!(submitted.await.unwrap(), Ok(answer.to_owned()));
+        }
+        assert_eq!(texts.submit("late").await, Err(SubmitError::Closed));
+        assert_eq!(texts.try_submit("late").await, Err(SubmitError::Closed));
+        texts.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_in_is_committed_when_the_group_is_dropped() {
+        let (texts, mut commits) = texts(100, 100);
+        let submitted = submit(&texts, "a").await;
+        let (items, go_on) = commits.next().await;
+        let waiting = submit(&texts, "b").await;
+
+        submitted.abort();
+        waiting.abort();
+        drop(texts);
+        go_on.send(()).unwrap();
+
+        assert_eq!((items, commits.pass().await), (vec!["a"], vec!["b"]));
+        assert!(commits.begun.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_the_next_commit_runs() {
+        let calls = Mutex::new(0);
+        let commit = move |items: Vec<u32>| {
+            *calls.lock().unwrap() += 1;
+            let is_first = *calls.lock().unwrap() == 1;
+            async move {
+                assert!(!is_first, "the first commit fails");
+                items
+            }
+        };
+        let numbers = GroupCommit::start(GroupLimits { waiting: 10, batch: 10 }, |_| 1, commit);
+
+        assert_eq!(numbers.submit(1).await, Err(SubmitError::Unanswered));
+        assert_eq!(numbers.submit(2).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn an_item_without_an_answer_is_told_so() {
+        let short = GroupCommit::start(GroupLimits { waiting: 10, batch: 10 }, |()| 1, |_| async { Vec::<()>::new() });
+
+        assert_eq!(short.submit(()).await, Err(SubmitError::Unanswered));
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_waits_for_room_can_leave_without_a_trace() {
+        let endless = Arc::new(GroupCommit::start(GroupLimits { waiting: 1, batch: 1 }, |&()| 1, |_| pending::<Vec<()>>()));
+        let hand_in = || {
+            let endless = Arc::clone(&endless);
+            tokio::spawn(async move { endless.submit(()).await })
+        };
+        let (_committing, _waiting) = (hand_in(), hand_in());
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        let without_room = hand_in();
+        tokio::task::yield_now().await;
+
+        without_room.abort();
+
+        assert!(without_room.await.unwrap_err().is_cancelled());
+        assert_eq!(endless.try_submit(()).await, Err(SubmitError::Full));
+    }
+}

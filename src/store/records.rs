@@ -193,6 +193,8 @@ pub struct LastAttempt {
     pub finished_at: Timestamp,
     /// What it meant.
     pub outcome: AttemptOutcome,
+    /// The answer's status, if one came.
+    pub status: Option<u16>,
     /// Words beyond the outcome.
     pub detail: Option<String>,
 }

@@ -2,5 +2,8 @@
 #![cfg(test)]
 
 mod api;
+mod crash;
 mod delivery;
+mod serve;
+mod store_conformance;
 mod support;

@@ -17,10 +17,10 @@ use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery};
 
 /// Due deliveries of active webhooks, up to a limit for each. Every arm reads a range of the index `delivery_due`, in its
 /// order; the order of the whole is made by the reader.
-static DUE: LazyLock<Batch> = LazyLock::new(|| {
+pub(super) static DUE: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_selects(
         concat!(
-            "with due(id, version) as ({rows})
+            "with due(id, version) as materialized ({rows})
              select d.id, d.webhook_id, due.version, d.attempts, d.attempts_before_series, d.due_at, ",
             event_columns!(),
             " from due cross join delivery d on d.id = due.id cross join event e on e.id = d.event_id"
@@ -28,12 +28,12 @@ static DUE: LazyLock<Batch> = LazyLock::new(|| {
         "select * from (
              select d.id, w.version from webhook w cross join delivery d on d.webhook_id = w.id
              where w.id = ? and w.state = 'active' and w.deleted_at is null and d.state = 'pending' and d.due_at <= ?
-             order by d.due_at, d.id limit ?)",
+             order by d.due_at, d.id limit coalesce(?, 0))",
     )
 });
 
 /// Runs in the transaction that chose the deliveries, so every one of them is still pending.
-static MARK: LazyLock<Batch> =
+pub(super) static MARK: LazyLock<Batch> =
     LazyLock::new(|| Batch::of_rows("update delivery set state = 'in_flight', claim_token = ?, claimed_by = ? where id in ({rows})", "?"));
 
 /// Does what `Queue::claim_due` promises.

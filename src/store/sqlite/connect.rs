@@ -29,14 +29,16 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         // With NORMAL a power cut loses commits that were answered.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("cache_size", "-65536")
+        .pragma("cache_size", std::env::var("CACHE").unwrap_or("-65536".into()))
         .pragma("temp_store", "memory")
-        .pragma("mmap_size", "268435456")
+        .pragma("mmap_size", std::env::var("MMAP").unwrap_or("268435456".into()))
         .pragma("journal_size_limit", "67108864")
         .statement_cache_capacity(256)
         // A whole answer fits into the channel, so that the connection's thread never waits for its reader.
-        .row_buffer_size(1024)
-        .optimize_on_close(true, 400)
+        .row_buffer_size(std::env::var("ROWBUF").map_or(1024, |n| n.parse().unwrap_or(50)))
+        // Plans must not change with what the tables hold, so SQLite gets no statistics and makes no indexes of its own:
+        // with either it joined a batch of records to everything in flight. `plans` holds what it plans without them.
+        .pragma("automatic_index", "off")
         .disable_statement_logging()
 }
 
@@ -61,7 +63,7 @@ pub(super) fn reader_pool(options: SqliteConnectOptions, readers: u32) -> Sqlite
         .max_lifetime(None)
         .idle_timeout(None)
         .test_before_acquire(false)
-        .connect_lazy_with(options.read_only(true).optimize_on_close(false, None))
+        .connect_lazy_with(options.read_only(true))
 }
 
 /// Makes the folder that the database lies in.
@@ -121,5 +123,68 @@ fn refusal(error: MigrateError) -> StoreError {
 pub(super) async fn discard(db: SqliteConnection) {
     if let Err(error) = db.close().await {
         tracing::debug!(error = %error, "a connection that was given up did not close cleanly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn opened_after(change: &'static str) -> Result<(), StoreError> {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options(&folder.path().join("test.db"));
+        let mut db = open_writer(&options).await.unwrap();
+        sqlx::raw_sql(change).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+
+        open_writer(&options).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_schema_of_a_newer_program_is_refused_in_clear_words() {
+        let refused = opened_after(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+             values (9001, 'from the future', true, x'00', 0)",
+        )
+        .await
+        .unwrap_err();
+
+        assert_eq!(
+            refused.to_string(),
+            "the database has schema version 9001, but this program knows none after 1: a newer program made it"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_was_changed_by_hand_is_refused() {
+        let refused = opened_after("update _sqlx_migrations set checksum = x'00'").await.unwrap_err();
+
+        assert_eq!(refused.to_string(), "schema version 1 of the database is not the one this program knows");
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_is_up_to_date_is_opened_again() {
+        opened_after("select 1").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn every_connection_has_the_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options(&folder.path().join("test.db"));
+        let mut writer = open_writer(&options).await.unwrap();
+        let readers = reader_pool(options, 1);
+        let mut reader = readers.acquire().await.unwrap();
+
+        for db in [&mut writer, &mut *reader] {
+            let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *db).await.unwrap();
+            let [synchronous, foreign_keys, auto_vacuum, busy_timeout] =
+                ["PRAGMA synchronous", "PRAGMA foreign_keys", "PRAGMA auto_vacuum", "PRAGMA busy_timeout"];
+            let mut numbers = Vec::new();
+            for pragma in [synchronous, foreign_keys, auto_vacuum, busy_timeout] {
+                numbers.push(sqlx::query_scalar::<_, i64>(pragma).fetch_one(&mut *db).await.unwrap());
+            }
+            assert_eq!((journal.as_str(), numbers), ("wal", vec![2, 1, 2, 5_000]));
+        }
+        assert!(sqlx::query("delete from client").execute(&mut *reader).await.is_err());
     }
 }

@@ -50,8 +50,8 @@ fn last_attempt(fields: &mut Fields<'_>) -> Result<Option<LastAttempt>, StoreErr
         return Ok(None);
     }
     let finished_at = fields.time("finished_at")?;
-    let (outcome, _) = outcome_and_status(fields)?;
-    Ok(Some(LastAttempt { finished_at, outcome, detail: fields.get("detail")? }))
+    let (outcome, status) = outcome_and_status(fields)?;
+    Ok(Some(LastAttempt { finished_at, outcome, status, detail: fields.get("detail")? }))
 }
 
 /// Does what `Deliveries::deliveries` promises.
@@ -61,6 +61,10 @@ pub(super) async fn list(
     page: Page<DeliveryId>,
 ) -> Result<Vec<DeliverySummary>, StoreError> {
     let path = path(db, filter).await?;
+    statement(filter, page, path).build().fetch_all(db).await?.iter().map(summary).collect()
+}
+
+fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: &'static str) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(concat!("select ", summary_columns!(), " from (select d.id from "));
     query.push(path);
     push_filter(&mut query, filter);
@@ -69,7 +73,7 @@ pub(super) async fn list(
     }
     query.push(" order by d.id desc limit ").push_bind(page.limit);
     query.push(concat!(") page cross join delivery d on d.id = page.id ", summary_tables!(), " order by d.id desc"));
-    query.build().fetch_all(db).await?.iter().map(summary).collect()
+    query
 }
 
 /// The tables and the index that lead to the page: the narrowest way that the filter allows.
@@ -173,4 +177,16 @@ fn push_times(query: &mut QueryBuilder<Sqlite>, from: Option<Timestamp>, to: Opt
 fn first_id_at(time: Timestamp) -> Uuid {
     let millis = time.as_micros().max(0).cast_unsigned() / 1_000;
     Uuid::from_u64_pair(millis << 16, 0)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The statement that `list` runs, for a look at its plan.
+    pub(in super::super) async fn text(db: &mut SqliteConnection, filter: &DeliveryFilter) -> String {
+        let path = path(db, filter).await.unwrap();
+        let before = Some(DeliveryId::from(Uuid::nil()));
+        statement(filter, Page { limit: 50, before }, path).sql().as_str().to_owned()
+    }
 }

@@ -17,7 +17,7 @@ use crate::store::records::{Enqueued, NewEvent};
 use crate::store::signal::Signal;
 
 /// Which of these keys are taken, and by which event.
-static KEYS_TAKEN: LazyLock<Batch> = LazyLock::new(|| {
+pub(super) static KEYS_TAKEN: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
         "with asked(place, client_id, idempotency_key) as (values {rows})
          select e.id, asked.place
@@ -27,7 +27,7 @@ static KEYS_TAKEN: LazyLock<Batch> = LazyLock::new(|| {
 });
 
 /// Which webhooks want these types of these clients, oldest first. Deleted ones have no rows in `webhook_event`.
-static WANTED_BY: LazyLock<Batch> = LazyLock::new(|| {
+pub(super) static WANTED_BY: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
         "with asked(place, client_id, event_type) as (values {rows})
          select w.webhook_id, asked.place
@@ -38,7 +38,7 @@ static WANTED_BY: LazyLock<Batch> = LazyLock::new(|| {
 });
 
 /// The deliveries of events that are stored already, in the order they were made.
-static DELIVERIES_OF: LazyLock<Batch> = LazyLock::new(|| {
+pub(super) static DELIVERIES_OF: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
         "with asked(event_id) as (values {rows})
          select d.id, d.event_id from asked cross join delivery d on d.event_id = asked.event_id order by d.id",
@@ -48,14 +48,14 @@ static DELIVERIES_OF: LazyLock<Batch> = LazyLock::new(|| {
 
 static INSERT_EVENTS: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
-        "insert into event (id, client_id, event_type, subject, payload, idempotency_key, bare, created_at) values {rows}",
+        "insert into event (id, client_id, event_type, subject, payload, idempotency_key, bare, created_at) select * from (values {rows}) where column1 is not null",
         "(?, ?, ?, ?, ?, ?, ?, ?)",
     )
 });
 
 static INSERT_DELIVERIES: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
-        "insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) values {rows}",
+        "insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) select * from (values {rows}) where column1 is not null",
         "(?, ?, ?, ?, ?, ?, ?)",
     )
 });

@@ -27,6 +27,8 @@ mod delivery_list;
 mod enqueue;
 mod errors;
 mod lock_file;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod record;
 mod rows;

@@ -22,7 +22,7 @@ use crate::store::signal::Signal;
 
 /// Steps from one webhook with pending deliveries to the next along the index `delivery_due`, however many deliveries
 /// each has, and asks of each whether its earliest is due.
-const LANES_DUE: &str = "
+pub(super) const LANES_DUE: &str = "
     with recursive lane(webhook_id) as (
         select min(webhook_id) from delivery where state = 'pending'
         union all
@@ -33,7 +33,7 @@ const LANES_DUE: &str = "
         and exists (select 1 from delivery d where d.webhook_id = w.id and d.state = 'pending' and d.due_at <= ?)";
 
 /// Fenced as a record is. When its webhook is deleted, a delivery was called off at that very time.
-static RELEASE: LazyLock<Batch> = LazyLock::new(|| {
+pub(super) static RELEASE: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
         "with held(id, token) as (values {rows})
          update delivery set
@@ -48,7 +48,7 @@ static RELEASE: LazyLock<Batch> = LazyLock::new(|| {
 });
 
 /// One process owns the file, so every other node lives no more. Reads the index `delivery_in_flight`, which is small.
-const TAKE_BACK: &str = "
+pub(super) const TAKE_BACK: &str = "
     update delivery set
         state = iif(w.deleted_at is null, 'pending', 'cancelled'), finished_at = w.deleted_at,
         claim_token = null, claimed_by = null

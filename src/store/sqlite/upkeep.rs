@@ -31,7 +31,7 @@ macro_rules! expired_deliveries {
 }
 
 /// Marks the events of which every delivery is about to go. Runs before the deliveries do, while they still say so.
-const MARK_BARE: &str = concat!(
+pub(super) const MARK_BARE: &str = concat!(
     "with expired(id) as materialized (",
     expired_deliveries!(),
     ")
@@ -40,17 +40,17 @@ const MARK_BARE: &str = concat!(
          and not exists (select 1 from delivery d where d.event_id = event.id and d.id not in (select id from expired))"
 );
 
-const REMOVE_ATTEMPTS: &str = concat!("delete from attempt where delivery_id in (", expired_deliveries!(), ")");
+pub(super) const REMOVE_ATTEMPTS: &str = concat!("delete from attempt where delivery_id in (", expired_deliveries!(), ")");
 
-const REMOVE_DELIVERIES: &str = concat!("delete from delivery where id in (", expired_deliveries!(), ")");
+pub(super) const REMOVE_DELIVERIES: &str = concat!("delete from delivery where id in (", expired_deliveries!(), ")");
 
 /// Oldest first, along the index `event_bare`.
-const REMOVE_EVENTS: &str = "
+pub(super) const REMOVE_EVENTS: &str = "
     delete from event where rowid in (
         select rowid from event where bare = 1 and created_at < ?1 order by created_at limit ?2)";
 
 /// Oldest first, along the index `event_idempotency_age`.
-const FORGET_KEYS: &str = "
+pub(super) const FORGET_KEYS: &str = "
     update event set idempotency_key = null where rowid in (
         select rowid from event where idempotency_key is not null and created_at < ?1 order by created_at limit ?2)";
 
@@ -88,7 +88,6 @@ impl Upkeep for SqliteStore {
     }
 
     async fn tidy(&self) -> Result<(), StoreError> {
-        self.writer.maintain(|db| Box::pin(run(db, "PRAGMA optimize"))).await?;
         for _ in 0..VACUUM_STEPS {
             self.writer.maintain(|db| Box::pin(run(db, VACUUM_STEP))).await?;
         }

@@ -41,7 +41,10 @@ const UPDATE: &str = "
     where id = ?";
 
 static INSERT_EVENTS: std::sync::LazyLock<Batch> = std::sync::LazyLock::new(|| {
-    Batch::of_rows("insert or ignore into webhook_event (client_id, event_type, webhook_id) values {rows}", "(?, ?, ?)")
+    Batch::of_rows(
+        "insert or ignore into webhook_event (client_id, event_type, webhook_id) select * from (values {rows}) where column1 is not null",
+        "(?, ?, ?)",
+    )
 });
 
 const DELETE_EVENTS: &str = "delete from webhook_event where webhook_id = ?";
@@ -58,8 +61,10 @@ const DELETE: &str = "
         headers = null, authorization_fixed = null, authorization_headers = null, authorization_body = null
     where id = ?1 and deleted_at is null and (?3 is null or client_id = ?3)";
 
-const CANCEL_PENDING: &str = "
-    update delivery set state = 'cancelled', finished_at = ?2 where webhook_id = ?1 and state = 'pending'";
+/// Reads the pending ones alone, not all that the webhook ever got.
+pub(super) const CANCEL_PENDING: &str = "
+    update delivery indexed by delivery_due set state = 'cancelled', finished_at = ?2
+    where webhook_id = ?1 and state = 'pending'";
 
 const ONE: &str =
     concat!("select ", webhook_columns!(), " from webhook w where w.id = ?1 and w.deleted_at is null and (?2 is null or w.client_id = ?2)");

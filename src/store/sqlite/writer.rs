@@ -236,3 +236,157 @@ where
     let restored = sqlx::raw_sql("PRAGMA synchronous = FULL").execute(&mut *db).await;
     Ended { is_sound: ended.is_sound && restored.is_ok(), answer: ended.answer }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::super::connect::options;
+    use super::*;
+    use crate::domain::ids::WebhookId;
+
+    const INSERT: &str = "insert into client (id, name, created_at) values (randomblob(16), 'made', 7)";
+    /// FULL and NORMAL as SQLite numbers them.
+    const FULL: i64 = 2;
+    const NORMAL: i64 = 1;
+
+    struct Opened {
+        writer: Writer,
+        signals: broadcast::Receiver<Signal>,
+        _folder: TempDir,
+    }
+
+    async fn open() -> Opened {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let (options, (sender, signals)) = (options(&path), broadcast::channel(16));
+        let lock = LockFile::take(&path).unwrap();
+        let writer = Writer::new(open_writer(&options).await.unwrap(), options, sender, lock);
+        Opened { writer, signals, _folder: folder }
+    }
+
+    async fn run(tx: &mut Transaction<'_>, sql: &'static str) -> Result<(), StoreError> {
+        sqlx::query(sql).execute(&mut *tx.db).await?;
+        Ok(())
+    }
+
+    async fn number(tx: &mut Transaction<'_>, sql: &'static str) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(sql).fetch_one(&mut *tx.db).await?)
+    }
+
+    async fn clients(writer: &Writer) -> i64 {
+        writer.write(|tx| Box::pin(number(tx, "select count(*) from client"))).await.unwrap()
+    }
+
+    async fn synchronous(writer: &Writer, durability: Durability) -> i64 {
+        writer.write_as(durability, |tx| Box::pin(number(tx, "PRAGMA synchronous"))).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk_unless_it_need_only_outlive_the_process() {
+        let Opened { writer, .. } = &open().await;
+
+        for _ in 0..2 {
+            assert_eq!(synchronous(writer, Durability::PowerCut).await, FULL);
+            assert_eq!(synchronous(writer, Durability::ProcessEnd).await, NORMAL);
+        }
+        assert_eq!(synchronous(writer, Durability::PowerCut).await, FULL);
+    }
+
+    #[tokio::test]
+    async fn commits_wait_for_the_disk_again_after_a_claim_that_failed_or_panicked() {
+        let Opened { writer, .. } = &open().await;
+
+        let failed = writer.write_as(Durability::ProcessEnd, |tx| Box::pin(run(tx, "no statement"))).await;
+        assert!(failed.is_err());
+        assert_eq!(synchronous(writer, Durability::PowerCut).await, FULL);
+
+        let panicked: Result<(), _> = writer.write_as(Durability::ProcessEnd, |_| Box::pin(async { panic!("on purpose") })).await;
+        assert!(matches!(panicked, Err(StoreError::Backend(_))));
+        assert_eq!(synchronous(writer, Durability::PowerCut).await, FULL);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_leaves_nothing_and_the_next_one_works() {
+        let Opened { writer, mut signals, _folder } = open().await;
+
+        let failed = writer.write(|tx| {
+            Box::pin(async move {
+                run(tx, INSERT).await?;
+                tx.signal(Signal::WebhookChanged(WebhookId::from(uuid::Uuid::nil())));
+                run(tx, "insert into client (id, name, created_at) values (x'00', 'too short', 7)").await
+            })
+        });
+
+        assert!(matches!(failed.await, Err(StoreError::Conflict { .. })));
+        assert_eq!(clients(&writer).await, 0);
+        assert!(signals.try_recv().is_err());
+        writer.write(|tx| Box::pin(run(tx, INSERT))).await.unwrap();
+        assert_eq!(clients(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_leaves_nothing_and_the_next_write_works() {
+        let Opened { writer, .. } = &open().await;
+
+        let panicked: Result<(), _> = writer
+            .write(|tx| {
+                Box::pin(async move {
+                    run(tx, INSERT).await?;
+                    panic!("on purpose")
+                })
+            })
+            .await;
+
+        assert!(matches!(panicked, Err(StoreError::Backend(_))));
+        assert_eq!(clients(writer).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_leaves_nothing_and_passes() {
+        let Opened { writer, .. } = &open().await;
+        writer.maintain(|db| Box::pin(async move { Ok(limit_size(db).await?) })).await.unwrap();
+
+        let full = writer
+            .write(|tx| Box::pin(run(tx, "insert into client (id, name, created_at) values (randomblob(16), hex(zeroblob(1000000)), 7)")));
+
+        let error = full.await.unwrap_err();
+        assert!(matches!(&error, StoreError::Backend(source) if source.to_string().contains("full")), "{error:?}");
+        assert_eq!(clients(writer).await, 0);
+    }
+
+    /// Makes this connection, and no later one, refuse to let the file grow.
+    async fn limit_size(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *db).await?;
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::raw_sql(limit).execute(db).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_lost_its_transaction_is_replaced() {
+        let Opened { writer, .. } = &open().await;
+
+        let ended = writer.write(|tx| Box::pin(run(tx, "rollback"))).await;
+
+        assert!(ended.is_err());
+        writer.write(|tx| Box::pin(run(tx, INSERT))).await.unwrap();
+        assert_eq!(clients(writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn signals_follow_the_commit() {
+        let Opened { writer, mut signals, _folder } = open().await;
+        let signal = Signal::WebhookChanged(WebhookId::from(uuid::Uuid::nil()));
+
+        let sent = signal.clone();
+        writer
+            .write(move |tx| {
+                tx.signal(sent);
+                Box::pin(run(tx, INSERT))
+            })
+            .await
+            .unwrap();
+
+        assert_eq!(signals.try_recv().unwrap(), signal);
+    }
+}

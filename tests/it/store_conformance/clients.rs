@@ -1,0 +1,169 @@
+//! Clients, their keys, and the root keys.
+
+use std::sync::Arc;
+
+use webhook_dispatcher::domain::client::{ApiKey, KeyHash, Role};
+use webhook_dispatcher::domain::delivery::DeliveryState;
+use webhook_dispatcher::store::StoreError;
+use webhook_dispatcher::store::records::{KeyDeletion, Page, Scope};
+
+use super::world::{World, at};
+
+pub(super) async fn a_client_comes_back_as_it_went_in(world: World) {
+    let client = world.new_client();
+
+    world.store.insert_client(client.clone()).await.unwrap();
+
+    assert_eq!(world.store.client(client.id).await.unwrap(), Some(client.clone()));
+    assert_eq!(world.store.client(world.new_client().id).await.unwrap(), None);
+    let again = world.store.insert_client(client).await.unwrap_err();
+    assert!(matches!(again, StoreError::Conflict { .. }), "{again:?}");
+}
+
+pub(super) async fn clients_are_listed_newest_first(world: World) {
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        made.push(world.client().await);
+    }
+    world.store.delete_client(made.remove(1), at(50)).await.unwrap();
+    let list = async |limit, before| {
+        let clients = world.store.clients(Page { limit, before }).await.unwrap();
+        clients.into_iter().map(|client| client.id).collect::<Vec<_>>()
+    };
+
+    assert_eq!(list(9, None).await, [made[2], made[1], made[0]]);
+    assert_eq!(list(1, Some(made[2])).await, [made[1]]);
+}
+
+pub(super) async fn a_deleted_client_loses_its_keys_and_webhooks(world: World) {
+    let (client, stranger) = (world.client().await, world.client().await);
+    let (webhook, foreign_webhook) = (world.webhook(client).await, world.webhook(stranger).await);
+    let (delivery, foreign_delivery) = (world.delivery(client).await, world.delivery(stranger).await);
+    let (key, foreign_key) = (world.new_key(Role::Admin, Some(client)), world.new_key(Role::Admin, Some(stranger)));
+    for key in [&key, &foreign_key] {
+        assert!(world.store.insert_api_key(key.clone()).await.unwrap());
+    }
+
+    assert!(world.store.delete_client(client, at(500)).await.unwrap());
+
+    assert_eq!(world.store.client(client).await.unwrap(), None);
+    assert_eq!(world.store.api_key(key.hash).await.unwrap(), None);
+    assert!(world.store.webhook(Scope::All, webhook).await.unwrap().is_none());
+    let shown = world.shown(delivery).await;
+    assert_eq!((shown.state, shown.finished_at), (DeliveryState::Cancelled, Some(at(500))));
+    assert!(world.store.client(stranger).await.unwrap().is_some());
+    assert_eq!(world.store.api_key(foreign_key.hash).await.unwrap(), Some(foreign_key));
+    assert!(world.store.webhook(Scope::All, foreign_webhook).await.unwrap().is_some());
+    assert_eq!(world.state(foreign_delivery).await, DeliveryState::Pending);
+    assert!(!world.store.delete_client(client, at(501)).await.unwrap());
+}
+
+pub(super) async fn an_api_key_comes_back_as_it_went_in(world: World) {
+    let client = world.client().await;
+    let mut keys: Vec<ApiKey> =
+        [Role::Admin, Role::Producer, Role::Operator, Role::Viewer].map(|role| world.new_key(role, Some(client))).into();
+    keys.push(world.new_key(Role::Root, None));
+    keys[1].name = None;
+
+    for key in keys {
+        assert!(world.store.insert_api_key(key.clone()).await.unwrap());
+        assert_eq!(world.store.api_key(key.hash).await.unwrap(), Some(key));
+    }
+    assert_eq!(world.store.api_key(KeyHash::of("unknown")).await.unwrap(), None);
+}
+
+pub(super) async fn a_key_needs_a_living_client(world: World) {
+    let deleted = world.client().await;
+    world.store.delete_client(deleted, at(40)).await.unwrap();
+
+    for client in [deleted, world.new_client().id] {
+        let key = world.new_key(Role::Admin, Some(client));
+
+        assert!(!world.store.insert_api_key(key.clone()).await.unwrap());
+        assert_eq!(world.store.api_key(key.hash).await.unwrap(), None);
+    }
+}
+
+pub(super) async fn a_hash_opens_one_key(world: World) {
+    let client = world.client().await;
+    let first = world.new_key(Role::Viewer, Some(client));
+    world.store.insert_api_key(first.clone()).await.unwrap();
+    let second = ApiKey { hash: first.hash, ..world.new_key(Role::Admin, Some(client)) };
+
+    let refused = world.store.insert_api_key(second).await.unwrap_err();
+
+    assert!(matches!(refused, StoreError::Conflict { .. }), "{refused:?}");
+    assert_eq!(world.store.api_key(first.hash).await.unwrap(), Some(first));
+}
+
+/// A root key and two keys of two clients, in the order they were made.
+async fn three_keys(world: &World) -> [ApiKey; 3] {
+    let (client, stranger) = (world.client().await, world.client().await);
+    let keys = [world.new_key(Role::Root, None), world.new_key(Role::Admin, Some(client)), world.new_key(Role::Viewer, Some(stranger))];
+    for key in &keys {
+        world.store.insert_api_key(key.clone()).await.unwrap();
+    }
+    keys
+}
+
+fn scope_of(key: &ApiKey) -> Scope {
+    Scope::Client(key.client_id.unwrap())
+}
+
+pub(super) async fn keys_are_listed_within_their_scope(world: World) {
+    let [root, own, foreign] = three_keys(&world).await;
+    let list = async |scope, limit, before| world.store.api_keys(scope, Page { limit, before }).await.unwrap();
+
+    assert_eq!(list(Scope::All, 9, None).await, [foreign.clone(), own.clone(), root.clone()]);
+    assert_eq!(list(Scope::All, 1, Some(own.id)).await, [root]);
+    assert_eq!(list(scope_of(&own), 9, None).await, [own.clone()]);
+    assert_eq!(list(scope_of(&foreign), 9, Some(foreign.id)).await, []);
+}
+
+pub(super) async fn keys_are_deleted_within_their_scope(world: World) {
+    let [root, own, foreign] = three_keys(&world).await;
+    let delete = async |scope, id| world.store.delete_api_key(scope, id).await.unwrap();
+
+    assert_eq!(delete(scope_of(&own), foreign.id).await, KeyDeletion::NotFound);
+    assert_eq!(delete(scope_of(&own), root.id).await, KeyDeletion::NotFound);
+    assert_eq!(delete(Scope::All, world.ids.next(at(1))).await, KeyDeletion::NotFound);
+    assert!(world.store.api_key(foreign.hash).await.unwrap().is_some());
+
+    assert_eq!(delete(scope_of(&own), own.id).await, KeyDeletion::Deleted);
+    assert_eq!(delete(Scope::All, foreign.id).await, KeyDeletion::Deleted);
+    assert_eq!(delete(Scope::All, foreign.id).await, KeyDeletion::NotFound);
+    assert_eq!(world.store.api_key(own.hash).await.unwrap(), None);
+}
+
+pub(super) async fn the_last_root_key_stays(world: World) {
+    let [first, ..] = three_keys(&world).await;
+    let second = world.new_key(Role::Root, None);
+    assert_eq!(world.store.delete_api_key(Scope::All, first.id).await.unwrap(), KeyDeletion::LastRootKey);
+    assert!(world.store.insert_api_key(second.clone()).await.unwrap());
+
+    assert_eq!(world.store.delete_api_key(Scope::All, first.id).await.unwrap(), KeyDeletion::Deleted);
+    assert_eq!(world.store.delete_api_key(Scope::All, second.id).await.unwrap(), KeyDeletion::LastRootKey);
+
+    assert_eq!(world.store.api_key(second.hash).await.unwrap(), Some(second));
+}
+
+pub(super) async fn of_many_first_root_keys_one_is_stored(world: World) {
+    let client = world.client().await;
+    world.store.insert_api_key(world.new_key(Role::Admin, Some(client))).await.unwrap();
+    let world = Arc::new(world);
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.store.insert_first_root_key(world.new_key(Role::Root, None)).await.unwrap() })
+        })
+        .collect();
+
+    let mut stored = 0;
+    for caller in callers {
+        stored += u32::from(caller.await.unwrap());
+    }
+
+    assert_eq!(stored, 1);
+    let keys = world.store.api_keys(Scope::All, Page { limit: 99, before: None }).await.unwrap();
+    assert_eq!(keys.iter().filter(|key| key.role == Role::Root).count(), 1);
+}

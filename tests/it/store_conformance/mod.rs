@@ -1,0 +1,170 @@
+//! Every sentence of the store's contract as a case that every back end passes unchanged.
+//!
+//! A case is an async function over a [`World`]: a fresh, empty database and short ways to fill it. A back end joins by
+//! one line in `conformance_suite!`; a case that is not registered there is an unused function, which the lints refuse.
+
+mod claims;
+mod clients;
+mod deliveries;
+mod enqueue;
+mod events;
+mod lifecycle;
+mod lists;
+mod records;
+mod releases;
+mod retention;
+mod signals;
+mod sqlite_file;
+mod upkeep;
+mod webhook_states;
+mod webhooks;
+mod world;
+
+use self::sqlite_file::SqliteFile;
+use self::world::World;
+
+macro_rules! conformance_suite {
+    ($($group:ident::$case:ident,)+) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    super::$group::$case(super::World::on(super::SqliteFile::fresh()).await).await;
+                }
+            )+
+        }
+    };
+}
+
+conformance_suite! {
+    enqueue::an_event_and_its_delivery_come_back_as_they_went_in,
+    enqueue::every_webhook_that_wants_the_type_gets_one_delivery,
+    enqueue::an_event_that_nobody_wants_is_stored_without_deliveries,
+    enqueue::answers_come_in_the_order_given,
+    enqueue::a_key_that_was_used_gives_the_first_ids_back,
+    enqueue::a_key_that_comes_twice_in_a_batch_stores_one_event,
+    enqueue::a_key_belongs_to_its_client,
+    enqueue::events_without_a_key_are_never_repeats,
+    enqueue::a_repeat_gets_the_first_deliveries_whatever_became_of_them,
+    enqueue::a_batch_with_an_event_of_an_unknown_client_stores_nothing,
+    enqueue::an_event_id_that_is_taken_is_a_conflict_and_stores_nothing,
+    enqueue::awkward_text_comes_back_unchanged,
+    enqueue::text_with_nul_is_kept_whole_or_refused_whole,
+    enqueue::payloads_are_kept_byte_for_byte,
+    enqueue::an_empty_batch_has_an_empty_answer,
+
+    claims::deliveries_come_earliest_due_first,
+    claims::nothing_is_claimed_before_it_is_due,
+    claims::a_lane_gives_its_limit_and_no_more,
+    claims::only_the_named_webhooks_are_claimed,
+    claims::hundreds_of_lanes_are_claimed_at_once,
+    claims::a_claim_carries_all_that_an_attempt_needs,
+    claims::a_claim_counts_earlier_attempts_and_series,
+    claims::a_claimed_delivery_is_in_flight_and_not_claimed_again,
+    claims::two_callers_never_share_a_delivery,
+    claims::no_two_claims_of_a_delivery_have_the_same_token,
+    claims::a_webhook_that_is_not_active_gives_nothing,
+    claims::lanes_due_names_active_webhooks_with_something_due,
+
+    records::an_attempt_comes_back_as_it_went_in,
+    records::every_outcome_and_reason_comes_back,
+    records::a_success_ends_a_delivery,
+    records::a_retry_waits_until_it_is_due,
+    records::a_dead_letter_keeps_its_reason,
+    records::a_late_worker_gets_claim_lost_and_changes_nothing,
+    records::a_claim_is_good_for_one_record,
+    records::of_two_records_of_a_delivery_in_a_batch_one_counts,
+    records::answers_tell_held_claims_from_lost_ones_in_order,
+    records::a_failed_batch_leaves_nothing,
+    records::a_retry_becomes_cancelled_when_its_webhook_is_deleted,
+    records::an_end_stays_an_end_when_its_webhook_is_deleted,
+    records::a_record_can_disable_its_webhook,
+    records::a_lost_record_disables_nothing,
+    records::a_record_disables_no_paused_webhook,
+
+    releases::a_released_delivery_waits_as_before,
+    releases::only_held_claims_are_released_and_counted,
+    releases::a_released_delivery_of_a_deleted_webhook_is_cancelled,
+    releases::claims_of_dead_nodes_are_taken_back_and_own_ones_stay,
+    releases::a_delivery_of_a_deleted_webhook_is_taken_back_as_cancelled,
+
+    deliveries::redelivering_begins_a_new_series_from_every_state_but_in_flight,
+    deliveries::a_redelivery_is_claimed_with_the_next_number,
+    deliveries::a_delivery_in_flight_is_not_redelivered,
+    deliveries::a_delivery_of_a_deleted_webhook_is_not_redelivered,
+    deliveries::a_cancelled_delivery_is_finished_and_not_claimed,
+    deliveries::only_pending_deliveries_are_cancelled,
+    deliveries::people_change_only_what_is_in_their_scope,
+    deliveries::a_delivery_is_shown_with_its_webhook_and_attempts,
+    deliveries::a_deleted_webhook_is_still_shown_with_its_deliveries,
+
+    lists::deliveries_are_listed_newest_first_within_their_scope,
+    lists::pages_neither_overlap_nor_skip_when_deliveries_are_added,
+    lists::deliveries_are_found_by_webhook_event_type_and_subject,
+    lists::deliveries_are_found_by_state,
+    lists::deliveries_are_found_by_the_time_they_were_made,
+    lists::a_clock_that_ran_backwards_hides_nothing,
+    lists::filters_are_combined,
+    lists::a_list_shows_the_last_attempt,
+
+    events::events_are_listed_newest_first_within_their_scope,
+    events::events_are_found_by_type_and_subject,
+    events::an_event_is_shown_with_its_deliveries,
+
+    webhooks::a_full_definition_comes_back_as_it_went_in,
+    webhooks::what_a_definition_leaves_open_stays_open,
+    webhooks::a_webhook_needs_a_living_client,
+    webhooks::a_client_has_one_webhook_of_a_type_code,
+    webhooks::an_update_replaces_the_definition_and_nothing_else,
+    webhooks::an_update_of_an_old_version_is_stale,
+    webhooks::an_update_needs_the_right_client_and_a_living_webhook,
+    webhooks::an_update_takes_no_type_code_of_another_webhook,
+    webhooks::an_update_changes_which_events_are_wanted,
+    webhooks::webhooks_are_listed_newest_first_within_their_scope,
+    webhook_states::a_state_is_set_with_a_new_version,
+    webhook_states::a_state_is_set_only_in_its_scope,
+    webhook_states::a_deleted_webhook_is_found_no_more,
+    webhook_states::a_deleted_webhooks_pending_deliveries_are_cancelled_and_no_others,
+    webhook_states::a_deleted_webhooks_secrets_are_gone,
+    webhook_states::a_webhook_is_deleted_only_in_its_scope,
+
+    clients::a_client_comes_back_as_it_went_in,
+    clients::clients_are_listed_newest_first,
+    clients::a_deleted_client_loses_its_keys_and_webhooks,
+    clients::an_api_key_comes_back_as_it_went_in,
+    clients::a_key_needs_a_living_client,
+    clients::a_hash_opens_one_key,
+    clients::keys_are_listed_within_their_scope,
+    clients::keys_are_deleted_within_their_scope,
+    clients::the_last_root_key_stays,
+    clients::of_many_first_root_keys_one_is_stored,
+
+    retention::age_counts_from_finished_at,
+    retention::dead_letters_have_an_age_of_their_own,
+    retention::what_is_not_finished_is_never_removed,
+    retention::a_step_removes_the_oldest_up_to_its_limit,
+    retention::an_event_stays_as_long_as_a_delivery_needs_it,
+    retention::an_event_without_deliveries_goes_by_its_own_age,
+    retention::an_event_younger_than_its_dead_letter_goes_later,
+    retention::a_forgotten_key_can_be_used_again,
+
+    upkeep::a_webhook_that_only_fails_is_failing,
+    upkeep::a_success_ends_the_failing,
+    upkeep::failures_on_one_side_are_not_enough,
+    upkeep::what_was_before_a_change_of_state_does_not_count,
+    upkeep::setting_the_same_state_again_keeps_what_was_counted,
+    upkeep::only_active_webhooks_are_failing,
+    upkeep::an_active_webhook_is_disabled_once,
+    upkeep::tidying_loses_nothing,
+
+    signals::an_enqueue_says_for_which_webhooks,
+    signals::an_enqueue_that_stores_no_delivery_says_nothing,
+    signals::whatever_makes_deliveries_due_says_so,
+    signals::whatever_changes_a_webhook_says_so,
+    signals::what_changes_nothing_says_nothing,
+
+    lifecycle::everything_is_there_after_reopening,
+    lifecycle::claims_outlive_their_process_until_they_are_taken_back,
+    lifecycle::a_write_is_finished_although_its_caller_went_away,
+    lifecycle::calls_after_closing_fail,
+}

@@ -1,0 +1,58 @@
+//! A database in a temporary file, and what the contract does not ask of others: one process owns the file.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+use webhook_dispatcher::domain::ids::IdSource;
+use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
+use webhook_dispatcher::store::{Store, StoreError};
+
+use super::world::Database;
+
+/// A file that goes away with its folder.
+pub(super) struct SqliteFile {
+    folder: TempDir,
+}
+
+impl SqliteFile {
+    pub(super) fn fresh() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn options(&self) -> SqliteOptions {
+        let path = self.folder.path().join("made on opening").join("dispatcher.db");
+        SqliteOptions { path, readers: 2, ids: Arc::new(IdSource::seeded([9; 32])) }
+    }
+}
+
+#[async_trait]
+impl Database for SqliteFile {
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(self.options()).await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_second_owner_is_refused_and_told_the_lock_file() {
+    let file = SqliteFile::fresh();
+    let first = file.open().await;
+
+    let refused = SqliteStore::open(file.options()).await.map(drop).unwrap_err();
+
+    assert!(matches!(refused, StoreError::Unusable { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("dispatcher.db.lock"), "{refused}");
+    first.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_file_is_free_again_once_its_store_is_closed_or_dropped() {
+    let file = SqliteFile::fresh();
+
+    let closed = file.open().await;
+    closed.close().await;
+    let dropped = file.open().await;
+    drop(dropped);
+
+    file.open().await.check().await.unwrap();
+}

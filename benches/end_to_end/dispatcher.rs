@@ -26,11 +26,9 @@ pub(crate) struct Dispatcher {
     runtime: Runtime,
 }
 
-/// What a dispatcher has used since it was started.
+/// What a dispatcher holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
-    /// Processor time.
-    pub(crate) cpu_seconds: f64,
     /// Bytes in its files.
     pub(crate) disk_bytes: u64,
     /// Memory.
@@ -74,27 +72,28 @@ impl Dispatcher {
         process::cpu_seconds(self.kept.pid)
     }
 
-    /// What it has used, once it has come to rest.
-    pub(crate) fn usage_at_rest(&self) -> anyhow::Result<Usage> {
-        let cpu_seconds = self.runtime.block_on(self.come_to_rest())?;
-        Ok(Usage { cpu_seconds, disk_bytes: bytes_in(&self.kept.folder)?, memory: process::memory(self.kept.pid)? })
+    /// Waits until it uses no processor time to speak of.
+    pub(crate) fn come_to_rest(&self) -> anyhow::Result<()> {
+        const AT_MOST: f64 = 0.02;
+        self.runtime.block_on(async {
+            let mut looks = interval(LOOK_EVERY);
+            looks.tick().await;
+            let mut before = self.cpu_seconds()?;
+            for _ in 0..MOST_LOOKS {
+                looks.tick().await;
+                let used = self.cpu_seconds()?;
+                if used - before < AT_MOST {
+                    return Ok(());
+                }
+                before = used;
+            }
+            bail!("the dispatcher is still busy although everything has arrived")
+        })
     }
 
-    /// Waits until it uses no processor time to speak of; answers what it has used until then.
-    async fn come_to_rest(&self) -> anyhow::Result<f64> {
-        const AT_MOST: f64 = 0.02;
-        let mut looks = interval(LOOK_EVERY);
-        looks.tick().await;
-        let mut before = self.cpu_seconds()?;
-        for _ in 0..MOST_LOOKS {
-            looks.tick().await;
-            let used = self.cpu_seconds()?;
-            if used - before < AT_MOST {
-                return Ok(used);
-            }
-            before = used;
-        }
-        bail!("the dispatcher is still busy although everything has arrived")
+    /// What it holds.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        Ok(Usage { disk_bytes: bytes_in(&self.kept.folder)?, memory: process::memory(self.kept.pid)? })
     }
 
     /// Stops it, and removes what it stored.

@@ -1,7 +1,8 @@
 //! The load: enqueues completions and says what was acknowledged.
 //!
 //! A helper that does one [`Job`] for each line. Sequences have no gaps: a completion that the dispatcher refuses for the
-//! moment is enqueued again, and any other answer ends the run, so at the end all that were begun are acknowledged.
+//! moment is enqueued again a little later, and any other answer ends the run, so at the end all that were begun are
+//! acknowledged.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,13 +12,16 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
-use tokio::time::interval;
+use tokio::time::{interval, sleep};
 
 use super::clock;
 use super::connection::Connection;
 use super::helper::{incoming_lines, say};
 use super::quantiles::Quantiles;
 use super::requests::EnqueueRequest;
+
+/// How long a refused request waits before it is sent again. At once, refusals would be most of what is measured.
+const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 
 /// What to enqueue, where and how fast.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -209,7 +213,10 @@ impl Producer {
         loop {
             match self.connection.exchange(request).await? {
                 202 => return Ok(Ack { micros: clock::micros_between(begun, clock::now()), refused }),
-                429 | 503 => refused += 1,
+                429 | 503 => {
+                    refused += 1;
+                    sleep(REFUSED_PAUSE).await;
+                }
                 status => bail!("a completion was answered {status}"),
             }
         }

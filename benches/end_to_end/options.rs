@@ -14,7 +14,8 @@ pub(crate) struct Options {
     /// The most completions of one load.
     #[arg(long, default_value_t = 300_000)]
     pub(crate) most: u32,
-    /// Runs only what has this in its name, for instance `ceiling` or `per-request`.
+    /// Runs only what has this in its name: `ceiling`, or case/connections/in-flight, for instance
+    /// `100-per-request/64/256`.
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Option<String>,
     /// Writes the figures as one JSON object; `-` for standard output.

@@ -26,6 +26,16 @@ pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok((ticks(14)? + ticks(15)?) / TICKS_PER_SECOND)
 }
 
+/// Processor time that all processes together have used since the machine was started, in seconds.
+pub(crate) fn cpu_seconds_of_all() -> anyhow::Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let fields: Vec<f64> =
+        stat.lines().next().unwrap_or_default().split_ascii_whitespace().skip(1).map_while(|field| field.parse().ok()).collect();
+    // The fourth and fifth are idle times; those after the eighth are parts of the first two.
+    let ticks: f64 = fields.iter().take(8).enumerate().filter(|(place, _)| !matches!(place, 3 | 4)).map(|(_, ticks)| ticks).sum();
+    Ok(ticks / TICKS_PER_SECOND)
+}
+
 /// Memory that a process holds.
 pub(crate) fn memory(pid: u32) -> anyhow::Result<Memory> {
     let status = read(pid, "status")?;

@@ -58,6 +58,47 @@ pub(crate) struct Row {
     /// From the begin of an enqueue to its arrival.
     pub(crate) arrival: Quantiles,
     pub(crate) cost: Cost,
+    /// Cores that other processes kept busy meanwhile: with more than a few hundredths the other figures are too low.
+    pub(crate) cores_of_others: f64,
+}
+
+/// What one case came to.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) acknowledged: Acknowledged,
+    pub(crate) arrivals: Arrivals,
+    /// What was used from before the first enqueue until the dispatcher came to rest.
+    pub(crate) cpu: CpuSeconds,
+    pub(crate) usage: Usage,
+}
+
+/// Processor time, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuSeconds {
+    /// Not of processors: what the clock on the wall shows.
+    pub(crate) elapsed: f64,
+    /// Of all processes of the machine together.
+    pub(crate) all: f64,
+    pub(crate) dispatcher: f64,
+    pub(crate) load: f64,
+    pub(crate) receiver: f64,
+}
+
+impl CpuSeconds {
+    /// What was used since `before`.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            elapsed: self.elapsed - before.elapsed,
+            all: self.all - before.all,
+            dispatcher: self.dispatcher - before.dispatcher,
+            load: self.load - before.load,
+            receiver: self.receiver - before.receiver,
+        }
+    }
+
+    fn of_others(self) -> f64 {
+        (self.all - self.dispatcher - self.load - self.receiver).max(0.0)
+    }
 }
 
 /// What a delivery costs.
@@ -91,7 +132,8 @@ impl Report {
 
 impl Row {
     /// The row of one case.
-    pub(crate) fn new(case: &Case, ceiling: Option<f64>, acknowledged: &Acknowledged, arrivals: &Arrivals, cost: Cost) -> Self {
+    pub(crate) fn new(case: &Case, ceiling: Option<f64>, measured: &Measured) -> Self {
+        let Measured { acknowledged, arrivals, cpu, usage } = measured;
         let arrived_per_second = arrivals.per_second();
         Self {
             name: case.name,
@@ -110,21 +152,21 @@ impl Row {
             of_ceiling: case.floor.and(ceiling).map(|ceiling| arrived_per_second / ceiling),
             floor: case.floor,
             arrival: arrivals.latency,
-            cost,
+            cost: Cost::of_each(arrivals.tickets, cpu, usage),
+            cores_of_others: cpu.of_others() / cpu.elapsed.max(1e-6),
         }
     }
 }
 
 impl Cost {
-    /// The cost of each of `count` deliveries; the times are what the processes used for all of them together.
-    pub(crate) fn of_each(count: u32, usage: Usage, used_before: f64, load_seconds: f64, receiver_seconds: f64) -> Self {
-        let micros = |seconds: f64| seconds * 1e6 / f64::from(count.max(1));
+    fn of_each(count: u32, cpu: &CpuSeconds, usage: &Usage) -> Self {
+        let count = f64::from(count.max(1));
         Self {
-            cpu_micros: micros(usage.cpu_seconds - used_before),
-            load_cpu_micros: micros(load_seconds),
-            receiver_cpu_micros: micros(receiver_seconds),
+            cpu_micros: cpu.dispatcher * 1e6 / count,
+            load_cpu_micros: cpu.load * 1e6 / count,
+            receiver_cpu_micros: cpu.receiver * 1e6 / count,
             #[expect(clippy::cast_precision_loss, reason = "files are far smaller than where a double gets coarse")]
-            disk_bytes: usage.disk_bytes as f64 / f64::from(count.max(1)),
+            disk_bytes: usage.disk_bytes as f64 / count,
             memory: usage.memory,
         }
     }

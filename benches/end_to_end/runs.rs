@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
@@ -12,7 +13,7 @@ use super::load::{Acknowledged, Job, Pace};
 use super::machine::Machine;
 use super::options::Options;
 use super::receiver::Receiver;
-use super::report::{Ceiling, Cost, Report, Row};
+use super::report::{Ceiling, CpuSeconds, Measured, Report, Row};
 use super::{ceiling, clock, process, table};
 
 /// How many requests of the bare client are under way at once; the best counts.
@@ -42,6 +43,13 @@ impl Case {
 
     const fn calm(name: &'static str, pace: Pace, longer: f64) -> Self {
         Self { name, pace, per_request: 1, max_in_flight: None, floor: None, longer }
+    }
+
+    /// What tells it from the others, for instance `1-per-request/64/default`.
+    fn label(&self) -> String {
+        let connections = self.connections().map(|count| format!("/{count}")).unwrap_or_default();
+        let limit = self.max_in_flight.map_or_else(|| "default".to_owned(), |limit| limit.to_string());
+        format!("{}{connections}/{limit}", self.name)
     }
 
     /// Connections of the load, where they are what paces it.
@@ -97,11 +105,12 @@ struct Bench<'a> {
     options: &'a Options,
     receiver: Receiver,
     load: Helper,
+    started: Instant,
 }
 
 impl<'a> Bench<'a> {
     fn start(options: &'a Options) -> anyhow::Result<Self> {
-        Ok(Self { options, receiver: Receiver::start()?, load: Helper::start(Role::Load, &[])? })
+        Ok(Self { options, receiver: Receiver::start()?, load: Helper::start(Role::Load, &[])?, started: Instant::now() })
     }
 
     fn measure(mut self) -> anyhow::Result<Report> {
@@ -111,9 +120,9 @@ impl<'a> Bench<'a> {
             report.ceilings = self.ceilings()?;
         }
         let ceiling = report.ceiling();
-        for case in CASES.iter().filter(|case| self.options.include(case.name)) {
-            let row = self.row(case, ceiling).with_context(|| format!("{case:?} could not be measured"))?;
-            writeln!(io::stderr(), "{}: {:.0} arrived per second", row.name, row.arrived_per_second)?;
+        for case in CASES.iter().filter(|case| self.options.include(&case.label())) {
+            let row = self.row(case, ceiling).with_context(|| format!("{} could not be measured", case.label()))?;
+            writeln!(io::stderr(), "{}: {:.0} arrived per second", case.label(), row.arrived_per_second)?;
             report.rows.push(row);
         }
         Ok(report)
@@ -139,27 +148,34 @@ impl<'a> Bench<'a> {
     fn row(&mut self, case: &Case, ceiling: Option<f64>) -> anyhow::Result<Row> {
         self.receiver.reset()?;
         let dispatcher = Dispatcher::start(&self.options.folder)?;
-        let api_key = dispatcher.set_up(self.receiver.address, case.max_in_flight)?;
-        let used_before = dispatcher.cpu_seconds()?;
-        let others_before = (process::cpu_seconds(self.load.pid())?, process::cpu_seconds(self.receiver.pid())?);
-
         let job = Job {
             dispatcher: dispatcher.address(),
             receiver: self.receiver.address,
-            api_key,
+            api_key: dispatcher.set_up(self.receiver.address, case.max_in_flight)?,
             pace: case.pace,
             per_request: case.per_request,
             seconds: self.options.seconds * case.longer,
             most: self.options.most,
         };
+
+        let cpu_before = self.cpu_seconds(&dispatcher)?;
         let acknowledged: Acknowledged = serde_json::from_str(&self.load.ask(&serde_json::to_string(&job)?)?)?;
         let arrivals = self.receiver.arrivals(acknowledged.completions)?;
+        dispatcher.come_to_rest()?;
+        let cpu = self.cpu_seconds(&dispatcher)?.since(cpu_before);
 
-        let load_seconds = process::cpu_seconds(self.load.pid())? - others_before.0;
-        let receiver_seconds = process::cpu_seconds(self.receiver.pid())? - others_before.1;
-        let usage = dispatcher.usage_at_rest()?;
+        let usage = dispatcher.usage()?;
         dispatcher.stop()?;
-        let cost = Cost::of_each(arrivals.tickets, usage, used_before, load_seconds, receiver_seconds);
-        Ok(Row::new(case, ceiling, &acknowledged, &arrivals, cost))
+        Ok(Row::new(case, ceiling, &Measured { acknowledged, arrivals, cpu, usage }))
+    }
+
+    fn cpu_seconds(&self, dispatcher: &Dispatcher) -> anyhow::Result<CpuSeconds> {
+        Ok(CpuSeconds {
+            elapsed: self.started.elapsed().as_secs_f64(),
+            all: process::cpu_seconds_of_all()?,
+            dispatcher: dispatcher.cpu_seconds()?,
+            load: process::cpu_seconds(self.load.pid())?,
+            receiver: process::cpu_seconds(self.receiver.pid())?,
+        })
     }
 }

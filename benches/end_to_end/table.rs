@@ -28,7 +28,7 @@ fn ceilings(report: &Report) -> Table {
 }
 
 fn rates(rows: &[Row]) -> Table {
-    let head = ["acknowledged", "missing", "attempts", "refused", "acknowledged/s", "arrived/s", "of ceiling", "floor"];
+    let head = ["acknowledged", "missing", "attempts", "refused", "acknowledged/s", "arrived/s", "of ceiling", "floor", "others' cores"];
     let mut table = case_table(&head);
     for row in rows {
         table.add_row(case_cells(row).into_iter().chain([
@@ -40,6 +40,7 @@ fn rates(rows: &[Row]) -> Table {
             whole(row.arrived_per_second),
             part(row.of_ceiling),
             part(row.floor),
+            format!("{:.2}", row.cores_of_others),
         ]));
     }
     table

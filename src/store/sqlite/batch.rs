@@ -79,10 +79,10 @@ impl Batch {
         Ok(answered)
     }
 
-    /// The text for two rows.
+    /// The text for the most rows, of which SQLite thinks the most.
     #[cfg(test)]
     pub(super) fn sample(&self) -> &str {
-        self.texts[1].as_str()
+        self.texts[SIZES - 1].as_str()
     }
 
     /// Cuts `rows` into the largest pieces that statements exist for.

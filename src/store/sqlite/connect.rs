@@ -29,14 +29,19 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         // With NORMAL a power cut loses commits that were answered.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("cache_size", "-65536")
+        // Small, for every connection has one: what does not fit comes from the operating system's cache. For the same
+        // reason the file is not mapped; a mapping counts as memory of the process, and a bad block would kill it.
+        .pragma("cache_size", "-16384")
         .pragma("temp_store", "memory")
-        .pragma("mmap_size", "268435456")
         .pragma("journal_size_limit", "67108864")
+        // Sixteen MiB: pages that change again and again are copied into the file less often than by default.
+        .pragma("wal_autocheckpoint", "4096")
         .statement_cache_capacity(256)
         // A whole answer fits into the channel, so that the connection's thread never waits for its reader.
         .row_buffer_size(1024)
-        .optimize_on_close(true, 400)
+        // Plans must not change with what the tables hold, so SQLite gets no statistics and makes no indexes of its own:
+        // with either it joined a batch of records to everything in flight. `plans` holds what it plans without them.
+        .pragma("automatic_index", "off")
         .disable_statement_logging()
 }
 
@@ -61,7 +66,7 @@ pub(super) fn reader_pool(options: SqliteConnectOptions, readers: u32) -> Sqlite
         .max_lifetime(None)
         .idle_timeout(None)
         .test_before_acquire(false)
-        .connect_lazy_with(options.read_only(true).optimize_on_close(false, None))
+        .connect_lazy_with(options.read_only(true))
 }
 
 /// Makes the folder that the database lies in.

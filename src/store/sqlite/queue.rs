@@ -40,7 +40,7 @@ pub(super) static RELEASE: LazyLock<Batch> = LazyLock::new(|| {
              state = iif(w.deleted_at is null, 'pending', 'cancelled'), finished_at = w.deleted_at,
              claim_token = null, claimed_by = null
          from held, webhook w
-         where delivery.id = held.id and delivery.claim_token = held.token and +delivery.state = 'in_flight'
+         where delivery.id = held.id and delivery.claim_token = held.token and delivery.state = 'in_flight'
              and w.id = delivery.webhook_id
          returning webhook_id, state = 'pending'",
         "(?, ?)",

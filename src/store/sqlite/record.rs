@@ -22,8 +22,7 @@ use crate::store::signal::Signal;
 static DELETED: LazyLock<Batch> =
     LazyLock::new(|| Batch::of_rows("select id from webhook where id in ({rows}) and deleted_at is not null", "?"));
 
-/// Matches no row once the claim is lost, so a late worker cannot overwrite its successor. Answers what it matched. The
-/// `+` keeps SQLite from walking through all that is in flight instead of looking for the ids.
+/// Matches no row once the claim is lost, so a late worker cannot overwrite its successor. Answers what it matched.
 pub(super) static MOVE_ON: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
         "with moved(id, token, state, due_at, reason, finished_at) as (values {rows})
@@ -31,7 +30,7 @@ pub(super) static MOVE_ON: LazyLock<Batch> = LazyLock::new(|| {
              state = moved.state, due_at = coalesce(moved.due_at, delivery.due_at), attempts = delivery.attempts + 1,
              claim_token = null, claimed_by = null, dead_letter_reason = moved.reason, finished_at = moved.finished_at
          from moved
-         where delivery.id = moved.id and delivery.claim_token = moved.token and +delivery.state = 'in_flight'
+         where delivery.id = moved.id and delivery.claim_token = moved.token and delivery.state = 'in_flight'
          returning id",
         "(?, ?, ?, ?, ?, ?)",
     )

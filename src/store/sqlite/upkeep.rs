@@ -88,7 +88,6 @@ impl Upkeep for SqliteStore {
     }
 
     async fn tidy(&self) -> Result<(), StoreError> {
-        self.writer.maintain(|db| Box::pin(run(db, "PRAGMA optimize"))).await?;
         for _ in 0..VACUUM_STEPS {
             self.writer.maintain(|db| Box::pin(run(db, VACUUM_STEP))).await?;
         }

@@ -21,11 +21,6 @@ const SCHEMA_VERSION: &str = "select max(version) from _sqlx_migrations where su
 
 const HAS_SCHEMA: &str = "select count(*) from sqlite_schema where type = 'table' and name = '_sqlx_migrations'";
 
-/// Page caches in KiB, negative as SQLite wants it. What the writer works on at one time fits into its own; readers look
-/// things up and go.
-const WRITER_CACHE: &str = "-32768";
-const READER_CACHE: &str = "-4096";
-
 /// The settings of every connection to `path`. Only the writer makes the file.
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -34,9 +29,13 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         // With NORMAL a power cut loses commits that were answered.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("cache_size", READER_CACHE)
+        // Small, for every connection has one: what does not fit comes from the operating system's cache. For the same
+        // reason the file is not mapped; a mapping counts as memory of the process, and a bad block would kill it.
+        .pragma("cache_size", "-16384")
         .pragma("temp_store", "memory")
         .pragma("journal_size_limit", "67108864")
+        // Sixteen MiB: pages that change again and again are copied into the file less often than by default.
+        .pragma("wal_autocheckpoint", "4096")
         .statement_cache_capacity(256)
         // A whole answer fits into the channel, so that the connection's thread never waits for its reader.
         .row_buffer_size(1024)
@@ -49,7 +48,7 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 /// Makes the folder, opens the one connection that writes, and brings the schema up to date.
 pub(super) async fn open_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
     // Only here: to set this, SQLite begins to write, which a reader may not.
-    let writing = options.clone().create_if_missing(true).auto_vacuum(SqliteAutoVacuum::Incremental).pragma("cache_size", WRITER_CACHE);
+    let writing = options.clone().create_if_missing(true).auto_vacuum(SqliteAutoVacuum::Incremental);
     let mut db = writing.connect().await.map_err(|error| StoreError::Unusable {
         reason: format!("the database {} cannot be opened", options.get_filename().display()),
         source: Some(error.into()),

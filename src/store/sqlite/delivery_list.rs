@@ -82,7 +82,7 @@ async fn path(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<&'st
         return Ok("delivery d indexed by delivery_event cross join event e on e.id = d.event_id");
     }
     if filter.subject.is_some() {
-        return Ok("event e indexed by event_subject cross join delivery d indexed by delivery_event on d.event_id = e.id");
+        return Ok("event e indexed by event_client cross join delivery d indexed by delivery_event on d.event_id = e.id");
     }
     if let Some(path) = path_by_state(db, filter).await? {
         return Ok(path);
@@ -121,7 +121,12 @@ async fn path_by_state(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Re
 
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
     query.push(" where true");
-    push_owner(query, filter);
+    if let Scope::Client(client_id) = filter.scope {
+        query.push(" and d.client_id = ").push_bind(client_id.as_uuid());
+    }
+    if let Some(subject) = &filter.subject {
+        push_subject(query, filter.scope, subject);
+    }
     if let Some(event_id) = filter.event_id {
         query.push(" and d.event_id = ").push_bind(event_id.as_uuid());
     }
@@ -137,17 +142,11 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
     push_times(query, filter.from, filter.to);
 }
 
-/// The client, and the subject, whose index begins with the client.
-fn push_owner(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
-    if let Scope::Client(client_id) = filter.scope {
-        query.push(" and d.client_id = ").push_bind(client_id.as_uuid());
-    }
-    if let Some(subject) = &filter.subject {
-        query.push(" and e.subject = ").push_bind(subject.as_str()).push(" and e.client_id ");
-        match filter.scope {
-            Scope::Client(client_id) => query.push("= ").push_bind(client_id.as_uuid()),
-            Scope::All => query.push("in (select id from client)"),
-        };
+/// The subject, and the client by which the index of events begins.
+fn push_subject(query: &mut QueryBuilder<Sqlite>, scope: Scope, subject: &str) {
+    query.push(" and e.subject = ").push_bind(subject);
+    if let Scope::Client(client_id) = scope {
+        query.push(" and e.client_id = ").push_bind(client_id.as_uuid());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Measures the store alone: events in, claimed, recorded, in batches as group commit makes them.
 //!
 //! The database is a file in the folder for temporary files, with all the durability of production.
+#![expect(clippy::expect_used, reason = "a measurement that cannot be made ends")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -216,8 +216,8 @@ mod tests {
 
     /// A group commit of texts; a text weighs as much as it is long.
     fn texts(waiting: usize, batch: usize) -> (Arc<Texts>, Commits) {
-        let (begin, begun) = mpsc::unbounded_channel();
-        let commit = move |items: Vec<&'static str>| commit(begin.clone(), items);
+        let (starts, begun) = mpsc::unbounded_channel();
+        let commit = move |items: Vec<&'static str>| commit(starts.clone(), items);
         (Arc::new(GroupCommit::start(GroupLimits { waiting, batch }, |text| text.len(), commit)), Commits { begun })
     }
 

@@ -148,8 +148,8 @@ pub(super) async fn of_two_records_of_a_delivery_in_a_batch_one_counts(world: Wo
     let batch = vec![given_up(&old), success(&held), success(&other), given_up(&held), given_up(&old)];
     let outcomes = world.store.record(batch).await.unwrap();
 
-    use RecordOutcome::{ClaimLost, Recorded};
-    assert_eq!(outcomes, [ClaimLost, Recorded, Recorded, ClaimLost, ClaimLost]);
+    let (lost, recorded) = (RecordOutcome::ClaimLost, RecordOutcome::Recorded);
+    assert_eq!(outcomes, [lost, recorded, recorded, lost, lost]);
     let detail = world.detail(twice).await;
     assert_eq!((detail.summary.delivery.state, detail.summary.delivery.attempts), (DeliveryState::Delivered, 1));
     assert_eq!(detail.attempts, [success(&held).attempt]);

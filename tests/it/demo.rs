@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
+use crate::support::process::signal;
+
 /// The program, with its temporary files in `folder` and on a port that nobody else gets.
 fn demo(folder: &tempfile::TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_webhook-dispatcher"));
@@ -60,10 +62,9 @@ fn without_once_it_stays_until_it_is_interrupted_and_keeps_its_store() {
         assert_ne!(stdout.read_line(&mut shown).unwrap(), 0, "it ended by itself:\n{shown}");
     }
 
-    let interrupted = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    signal("INT", &running);
     stdout.read_to_string(&mut shown).unwrap();
 
-    assert!(interrupted.success());
     assert_eq!(running.wait().unwrap().code(), Some(0), "{shown}");
     assert_eq!(shown.matches("\n  curl ").count(), 3, "{shown}");
     let kept = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();

@@ -112,7 +112,14 @@ fn record(claimed: &ClaimedDelivery, now: Timestamp) -> AttemptRecord {
     };
     let attempt =
         Attempt { number: claimed.attempt_number(), started_at: now, finished_at: now, outcome: AttemptOutcome::Delivered, exchange };
-    AttemptRecord { claim: claimed.claim, webhook_id: claimed.webhook_id, attempt, transition: Transition::Deliver, disable_webhook: None }
+    AttemptRecord {
+        claim: claimed.claim,
+        webhook_id: claimed.webhook_id,
+        webhook_version: claimed.webhook_version,
+        attempt,
+        transition: Transition::Deliver,
+        disable_webhook: None,
+    }
 }
 
 /// One of the three steps of a delivery through the store, the other two beside the clock.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! start: store ─► predecessor's claims back ─► root key ─► outgoing calls ─► pool ─► intake ─► API ─► maintenance
-//! stop:  API (requests under way are answered) ─► intake ─► pool (in flight finishes, the rest goes back) ─► store
+//! stop:  claiming ends; API (calls under way are answered) ─► intake  beside  pool (in flight finishes, the rest goes
+//!        back), both within the drain limit ─► store
 //! ```
 
 use std::net::SocketAddr;
@@ -104,19 +105,24 @@ impl App {
         Ok(Self { address, new_root_key, drain_limit, store, intake, pool, stop_api, stop_background, api, background })
     }
 
-    /// Stops in order: nothing new comes in, nothing new goes out, what is in flight finishes within the drain limit,
-    /// the rest is given back.
+    /// Stops in order: nothing more is claimed and no new caller is answered; what is in flight, in and out, finishes
+    /// within the drain limit; the rest is given back.
     pub async fn stop(mut self) {
-        self.stop_api.cancel();
-        if timeout(self.drain_limit, &mut self.api).await.is_err() {
-            warn!("callers still hold connections open after the drain limit; they are cut");
-            self.api.abort();
-        }
-        self.intake.close().await;
         self.stop_background.cancel();
+        self.stop_api.cancel();
         self.background.close();
-        self.background.wait().await;
-        self.pool.drain(self.drain_limit).await;
+        let incoming = async {
+            if timeout(self.drain_limit, &mut self.api).await.is_err() {
+                warn!("callers still hold connections open after the drain limit");
+                self.api.abort();
+            }
+            self.intake.close().await;
+        };
+        let outgoing = async {
+            self.background.wait().await;
+            self.pool.drain(self.drain_limit).await;
+        };
+        tokio::join!(incoming, outgoing);
         self.store.close().await;
         info!("stopped");
     }
@@ -150,7 +156,11 @@ impl Foundation {
             hash: KeyHash::of(text.expose_secret()),
             created_at: now,
         };
+        let hash = key.hash;
         let stored = self.store.insert_first_root_key(key).await?;
+        if !stored && config.root.key().is_some() && self.store.api_key(hash).await?.is_none() {
+            warn!("there is a root key already; the configured one is not it and opens nothing");
+        }
         Ok((stored && config.root.key().is_none()).then_some(text))
     }
 }

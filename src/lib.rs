@@ -37,7 +37,7 @@
 //!
 //! # Which way dependencies point
 //!
-//! `domain` knows nobody. `config`, `store`, `egress` and `token` know `domain`; `intake`, `delivery`, `maintenance` and
+//! `domain` knows nobody. `config`, `store` and `egress` know `domain`, `token` knows `egress`; `intake`, `delivery`, `maintenance` and
 //! `api` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
 //! what starts it know everything. `tests/tidy.rs` holds this, and that `sqlx` is named in `store` alone, `axum` in `api`
 //! (and in the demonstration's receiver), `reqwest` in `egress`.

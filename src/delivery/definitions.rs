@@ -78,6 +78,11 @@ impl Definitions {
         Ok(Some(definition))
     }
 
+    /// Reads every webhook anew when it is next asked for.
+    pub fn forget_all(&self) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Reads the webhook anew when it is next asked for.
     pub fn forget(&self, id: WebhookId) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&id);

@@ -5,8 +5,9 @@
 //!
 //! Two bounds hold at any time: a lane has at most `limit` requests under way, and all lanes together hold at most
 //! `capacity` claims (waiting in a lane, under way, or waiting for their record). A lane may claim ahead of its limit
-//! as much as it lately got rid of, so that a fast receiver never waits for a claim while a hanging one holds no more
-//! than its limit.
+//! as much as it lately got rid of, so that a fast receiver never waits for a claim; what it claimed ahead goes back
+//! when it stalls or is held back, so that a hanging receiver holds no more than its limit. Whatever waits in a lane
+//! therefore waits for a request of that lane that is under way.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -15,8 +16,11 @@ use crate::domain::ids::WebhookId;
 use crate::domain::time::Timestamp;
 use crate::store::records::LaneQuota;
 
-/// The most that a lane claims ahead of its limit.
-const MAX_AHEAD: u32 = 1024;
+/// The part of the capacity that one lane may claim ahead of its limit.
+const AHEAD_SHARE: usize = 8;
+
+/// A lane of which nothing was answered for so long gives back what waits in it.
+const STALL: Duration = Duration::from_secs(1);
 
 /// Timers are rounded up to this, in microseconds, so that a million retries of one lane are a few timers.
 const TIMER_STEP: i64 = 50_000;
@@ -34,6 +38,15 @@ pub struct LaneTable<T> {
     timers: BTreeSet<(Timestamp, WebhookId)>,
 }
 
+/// What became of claims that were taken in.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Admitted<T> {
+    /// May start at once.
+    pub start: Vec<T>,
+    /// Has no place; the caller gives these claims back and lets go of each.
+    pub give_back: Vec<T>,
+}
+
 struct Lane<T> {
     limit: u32,
     under_way: u32,
@@ -44,6 +57,8 @@ struct Lane<T> {
     missed_turn: bool,
     finished_since_plan: u32,
     ahead: u32,
+    /// When something was last started or answered.
+    moved_at: Timestamp,
     held_back_until: Option<Timestamp>,
     failed_logins: u32,
 }
@@ -58,6 +73,7 @@ impl<T> Lane<T> {
             missed_turn: false,
             finished_since_plan: 0,
             ahead: 0,
+            moved_at: Timestamp::from_micros(0),
             held_back_until: None,
             failed_logins: 0,
         }
@@ -68,8 +84,8 @@ impl<T> Lane<T> {
     }
 
     /// Claims ahead as much again as was finished since it last claimed, and half as far as before where that is more.
-    fn adapt(&mut self) {
-        self.ahead = self.finished_since_plan.saturating_mul(2).max(self.ahead / 2).min(MAX_AHEAD);
+    fn adapt(&mut self, most: u32) {
+        self.ahead = self.finished_since_plan.saturating_mul(2).max(self.ahead / 2).min(most);
         self.finished_since_plan = 0;
     }
 
@@ -156,21 +172,28 @@ impl<T> LaneTable<T> {
         found
     }
 
-    /// Takes in what was claimed for one planned quota; answers what may start at once. A lane whose quota was used up
-    /// may have more, and gets its turn back.
-    pub fn admit(&mut self, quota: LaneQuota, claimed: Vec<T>) -> Vec<T> {
+    /// Takes in what was claimed for one planned quota. A lane whose quota was used up may have more, and gets its turn
+    /// back. A lane that was held back since the plan takes nothing in.
+    pub fn admit(&mut self, quota: LaneQuota, claimed: Vec<T>, now: Timestamp) -> Admitted<T> {
         let used_up = claimed.len() >= quota.limit as usize;
         self.held += claimed.len();
+        let most_ahead = u32::try_from(self.capacity / AHEAD_SHARE).unwrap_or(u32::MAX);
         let lane = self.lane(quota.webhook_id);
-        lane.adapt();
+        if lane.is_held_back(now) {
+            return Admitted { start: Vec::new(), give_back: claimed };
+        }
+        lane.adapt(most_ahead);
+        lane.moved_at = now;
         lane.waiting.extend(claimed);
         let can_start = lane.limit.saturating_sub(lane.under_way).min(u32::try_from(lane.waiting.len()).unwrap_or(u32::MAX));
         lane.under_way += can_start;
-        let started = lane.waiting.drain(..can_start as usize).collect();
+        let start = lane.waiting.drain(..can_start as usize).collect();
         if used_up {
             self.hint(quota.webhook_id);
+        } else {
+            self.forget_if_at_rest(quota.webhook_id);
         }
-        started
+        Admitted { start, give_back: Vec::new() }
     }
 
     /// A webhook's own limit, as it is known now; `None` for the default.
@@ -184,6 +207,7 @@ impl<T> LaneTable<T> {
         let lane = self.lanes.get_mut(&id)?;
         lane.under_way = lane.under_way.saturating_sub(1);
         lane.finished_since_plan = lane.finished_since_plan.saturating_add(1);
+        lane.moved_at = now;
         let may_start = lane.under_way < lane.limit && !lane.is_held_back(now);
         let next = if may_start { lane.waiting.pop_front() } else { None };
         lane.under_way += u32::from(next.is_some());
@@ -196,9 +220,21 @@ impl<T> LaneTable<T> {
     /// A claim is no longer held.
     pub fn let_go(&mut self, id: WebhookId) {
         self.held = self.held.saturating_sub(1);
-        if self.lanes.get(&id).is_some_and(Lane::is_at_rest) {
-            self.lanes.remove(&id);
+        self.forget_if_at_rest(id);
+    }
+
+    /// Takes out what waits in lanes of which nothing was answered lately; the caller gives those claims back and lets
+    /// go of each.
+    pub fn empty_stalled(&mut self, now: Timestamp) -> Vec<T> {
+        let stalled = self.lanes.values_mut().filter(|lane| !lane.waiting.is_empty() && now.since(lane.moved_at) >= STALL);
+        let mut waiting = Vec::new();
+        for lane in stalled {
+            lane.ahead = 0;
+            lane.finished_since_plan = 0;
+            lane.missed_turn = true;
+            waiting.extend(lane.waiting.drain(..));
         }
+        waiting
     }
 
     /// Takes out what waits in a lane; the caller gives those claims back and lets go of each.
@@ -226,7 +262,7 @@ impl<T> LaneTable<T> {
     pub fn login_failed(&mut self, id: WebhookId, now: Timestamp, first: Duration, longest: Duration) -> Vec<T> {
         let Some(lane) = self.lanes.get_mut(&id) else { return Vec::new() };
         if lane.is_held_back(now) {
-            return Vec::new();
+            return self.empty(id);
         }
         let doublings = lane.failed_logins.min(20);
         lane.failed_logins = lane.failed_logins.saturating_add(1);
@@ -250,6 +286,21 @@ impl<T> LaneTable<T> {
         self.hint(id);
     }
 
+    /// Holds no lane back any more, whatever for, and takes out what waits in them, as [`Self::empty_all`] does.
+    pub fn start_all_afresh(&mut self) -> Vec<T> {
+        for lane in self.lanes.values_mut() {
+            lane.held_back_until = None;
+            lane.failed_logins = 0;
+        }
+        self.empty_all()
+    }
+
+    /// Whether there is no room for another claim, whatever lane it is for.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.held >= self.capacity
+    }
+
     /// How many claims are held.
     #[must_use]
     pub const fn held(&self) -> usize {
@@ -260,7 +311,13 @@ impl<T> LaneTable<T> {
     #[must_use]
     pub fn may_plan(&self, now: Timestamp) -> bool {
         let has_turn = !self.turns.is_empty() || self.next_timer().is_some_and(|due_at| due_at <= now);
-        has_turn && self.held < self.capacity
+        has_turn && !self.is_full()
+    }
+
+    fn forget_if_at_rest(&mut self, id: WebhookId) {
+        if self.lanes.get(&id).is_some_and(Lane::is_at_rest) {
+            self.lanes.remove(&id);
+        }
     }
 
     fn lane(&mut self, id: WebhookId) -> &mut Lane<T> {
@@ -297,7 +354,7 @@ mod tests {
 
         assert_eq!(table.plan(NOW, 100), [quota(1, 2)]);
         table.set_limit(webhook(1), Some(1));
-        assert_eq!(table.admit(quota(1, 2), vec!["a", "b"]), ["a"]);
+        assert_eq!(table.admit(quota(1, 2), vec!["a", "b"], NOW).start, ["a"]);
         assert_eq!(table.answered(webhook(1), NOW), Some("b"));
         assert_eq!(table.answered(webhook(1), NOW), None);
     }
@@ -310,7 +367,7 @@ mod tests {
         let plan = table.plan(NOW, 100);
         assert_eq!(plan, [quota(1, 1), quota(2, 1), quota(3, 1)]);
         for quota in plan {
-            table.admit(quota, vec![(); quota.limit as usize]);
+            table.admit(quota, vec![(); quota.limit as usize], NOW);
         }
         assert_eq!(table.plan(NOW, 100).iter().map(|quota| quota.limit).sum::<u32>(), 2);
     }
@@ -320,7 +377,7 @@ mod tests {
         let mut table = LaneTable::new(1000, 4);
         table.hint(webhook(1));
         let plan = table.plan(NOW, 100);
-        table.admit(plan[0], vec![(); 4]);
+        table.admit(plan[0], vec![(); 4], NOW);
         table.hint(webhook(2));
 
         assert_eq!(table.plan(NOW, 100), [quota(2, 4)]);
@@ -334,14 +391,14 @@ mod tests {
         let mut table = LaneTable::new(1000, 4);
         table.hint(webhook(1));
         let plan = table.plan(NOW, 100);
-        table.admit(plan[0], vec![(); 4]);
+        table.admit(plan[0], vec![(); 4], NOW);
         for _ in 0..4 {
             table.answered(webhook(1), NOW);
         }
 
         let plan = table.plan(NOW, 100);
         assert_eq!(plan, [quota(1, 4)]);
-        assert_eq!(table.admit(plan[0], vec![(); 4]).len(), 4);
+        assert_eq!(table.admit(plan[0], vec![(); 4], NOW).start.len(), 4);
         table.answered(webhook(1), NOW);
         assert_eq!(table.plan(NOW, 100), [quota(1, 9)], "four under way at most, and eight ahead");
     }
@@ -351,7 +408,7 @@ mod tests {
         let mut table = LaneTable::new(100, 1);
         table.hint(webhook(1));
         table.plan(NOW, 100);
-        table.admit(quota(1, 1), vec!["a", "b"]);
+        table.admit(quota(1, 1), vec!["a", "b"], NOW);
 
         assert_eq!(table.hold_back(webhook(1), NOW + SECOND), ["b"]);
         assert_eq!(table.answered(webhook(1), NOW), None);
@@ -396,12 +453,61 @@ mod tests {
         let mut table = LaneTable::new(100, 1);
         table.hint(webhook(1));
         let plan = table.plan(NOW, 100);
-        table.admit(LaneQuota { limit: 2, ..plan[0] }, vec![()]);
+        table.admit(LaneQuota { limit: 2, ..plan[0] }, vec![()], NOW);
         table.answered(webhook(1), NOW);
 
         table.let_go(webhook(1));
 
         assert!(table.lanes.is_empty());
         assert_eq!(table.held(), 0);
+    }
+
+    #[test]
+    fn a_lane_that_was_held_back_since_the_plan_takes_nothing_in() {
+        let mut table = LaneTable::new(100, 2);
+        table.hint(webhook(1));
+        let plan = table.plan(NOW, 100);
+        table.hold_back(webhook(1), NOW + SECOND);
+
+        let admitted = table.admit(plan[0], vec!["a", "b"], NOW);
+
+        assert_eq!(admitted, Admitted { start: vec![], give_back: vec!["a", "b"] });
+        table.let_go(webhook(1));
+        table.let_go(webhook(1));
+        assert_eq!(table.held(), 0);
+        assert_eq!(table.plan(NOW + 2 * SECOND, 100), [quota(1, 2)]);
+    }
+
+    #[test]
+    fn a_stalled_lane_gives_back_what_waits_and_goes_on_with_the_next_answer() {
+        let mut table = LaneTable::new(1000, 1);
+        table.hint(webhook(1));
+        table.plan(NOW, 100);
+        table.admit(quota(1, 3), vec!["a", "b", "c"], NOW);
+
+        assert_eq!(table.empty_stalled(NOW + SECOND / 2), [""; 0]);
+        assert_eq!(table.empty_stalled(NOW + SECOND), ["b", "c"]);
+        assert_eq!(table.plan(NOW + SECOND, 100), []);
+        assert_eq!(table.answered(webhook(1), NOW + SECOND), None);
+        assert_eq!(table.plan(NOW + SECOND, 100), [quota(1, 1)]);
+    }
+
+    #[test]
+    fn no_lane_claims_ahead_more_than_its_share_of_the_capacity() {
+        let mut table = LaneTable::new(80, 1);
+        for _ in 0..50 {
+            table.hint(webhook(1));
+            for quota in table.plan(NOW, 100) {
+                table.admit(quota, vec![(); quota.limit as usize], NOW);
+            }
+            while table.answered(webhook(1), NOW).is_some() {}
+            while table.held() > 0 {
+                table.let_go(webhook(1));
+            }
+        }
+        table.hint(webhook(1));
+
+        let most: u32 = table.plan(NOW, 100).iter().map(|quota| quota.limit).sum();
+        assert!(most <= 11, "{most}");
     }
 }

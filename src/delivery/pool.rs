@@ -25,7 +25,7 @@ use tracing::{debug, error, info, warn};
 use super::PoolSettings;
 use super::definitions::Definitions;
 use super::lanes::LaneTable;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Unrecorded};
 use super::worker::{Ended, Feedback, Ready, Worker};
 use crate::domain::delivery::Transition;
 use crate::domain::ids::{NodeId, WebhookId};
@@ -36,6 +36,9 @@ use crate::store::{Store, StoreError};
 
 /// Retries due later than this are left to the poll, so that the timers in memory stay few.
 const TIMER_HORIZON: Duration = Duration::from_mins(10);
+
+/// How long a lane waits after an attempt that could not be recorded.
+const PAUSE_AFTER_UNRECORDED: Duration = Duration::from_mins(1);
 
 /// How long the loop rests after the store failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -95,7 +98,7 @@ impl Pool {
                 _ = poll.tick() => self.look_for_due().await,
             };
             let claimed = match looked {
-                Ok(()) => self.claim_while_there_is_room(&stop).await,
+                Ok(()) => self.claim_while_there_is_room(&mut signals, &stop).await,
                 failed => failed,
             };
             if let Err(failure) = claimed {
@@ -105,11 +108,13 @@ impl Pool {
         }
     }
 
-    /// Gives every lane a turn that has something due, and gives back what the store did not take back before.
+    /// Gives every lane a turn that has something due, and gives back what stalls and what the store did not take before.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn look_for_due(&self) -> Result<(), StoreError> {
+        let stalled = self.lanes().empty_stalled(self.clock.now());
+        self.give_back(stalled).await?;
         self.give_back_owed().await?;
         let due = self.store.lanes_due(self.clock.now()).await?;
         let mut lanes = self.lanes();
@@ -173,6 +178,7 @@ impl Pool {
             }
             Signal::WebhookChanged(id) => {
                 self.definitions.forget(id);
+                self.worker.forget(id);
                 let waiting = {
                     let mut lanes = self.lanes();
                     lanes.start_afresh(id);
@@ -195,15 +201,36 @@ impl Pool {
             self.tasks.wait().await;
         }
         self.recorder.close().await;
+        if let Err(failure) = self.give_back_owed().await {
+            warn!(error = %failure, "claims could not be given back; the next start takes them back");
+        }
     }
 
-    async fn claim_while_there_is_room(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), StoreError> {
+    async fn claim_while_there_is_room(
+        self: &Arc<Self>,
+        signals: &mut Receiver<Signal>,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
         while !stop.is_cancelled() && self.may_plan() {
             if !self.run_once().await? {
                 break;
             }
+            // A busy node heeds a pause or an edit as soon as an idle one.
+            match signals.try_recv() {
+                Ok(signal) => self.heed_all(Ok(signal), signals).await?,
+                Err(TryRecvError::Lagged(missed)) => self.heed_all(Err(RecvError::Lagged(missed)), signals).await?,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => {}
+            }
         }
         Ok(())
+    }
+
+    /// Hints were lost, and with them what changed: begins with what the store says.
+    async fn start_over(&self) -> Result<(), StoreError> {
+        self.definitions.forget_all();
+        let waiting = self.lanes().start_all_afresh();
+        self.give_back(waiting).await?;
+        self.look_for_due().await
     }
 
     /// Acts on a hint and on all that came with it.
@@ -212,8 +239,7 @@ impl Pool {
         loop {
             match next {
                 Ok(signal) => self.heed(signal).await?,
-                // Hints were lost: look for oneself.
-                Err(RecvError::Lagged(_)) => self.look_for_due().await?,
+                Err(RecvError::Lagged(_)) => self.start_over().await?,
                 Err(RecvError::Closed) => return Ok(()),
             }
             match signals.try_recv() {
@@ -226,8 +252,10 @@ impl Pool {
 
     fn next_timer(&self) -> Instant {
         let now = self.clock.now();
-        let wait = self.lanes().next_timer().map_or(self.settings.poll_interval, |due_at| due_at.since(now));
-        Instant::now() + wait
+        let lanes = self.lanes();
+        // Timers of a full node ring when there is room again.
+        let timer = if lanes.is_full() { None } else { lanes.next_timer() };
+        Instant::now() + timer.map_or(self.settings.poll_interval, |due_at| due_at.since(now))
     }
 
     /// Sorts what was claimed into its lanes and starts what may start.
@@ -240,16 +268,17 @@ impl Pool {
                 result = Err(failure);
                 Vec::new()
             });
-            let started = {
+            let admitted = {
                 let mut lanes = self.lanes();
                 if let Some(first) = ready.first() {
                     lanes.set_limit(quota.webhook_id, first.definition.webhook.definition.delivery.max_in_flight);
                 }
-                lanes.admit(*quota, ready)
+                lanes.admit(*quota, ready, self.clock.now())
             };
-            for ready in started {
+            for ready in admitted.start {
                 self.start(ready);
             }
+            self.give_back_or_owe(admitted.give_back).await;
         }
         result
     }
@@ -317,10 +346,16 @@ impl Pool {
         let (claim, number, transition) = (record.claim, record.attempt.number, record.transition.clone());
         debug!(delivery.id = %claim.delivery_id, webhook.id = %id, attempt = number, ?transition, "attempt ended");
         match self.recorder.record(record).await {
-            RecordOutcome::ClaimLost => {
+            Err(Unrecorded) => {
+                // Given back, it is sent again: not at once, or a record that is always refused would make a storm.
+                let waiting = self.lanes().hold_back(id, self.clock.now() + PAUSE_AFTER_UNRECORDED);
+                self.owed().push(claim);
+                self.give_back_or_owe(waiting).await;
+            }
+            Ok(RecordOutcome::ClaimLost) => {
                 warn!(delivery.id = %claim.delivery_id, attempt = number, "the claim was lost; the attempt is not recorded");
             }
-            RecordOutcome::Recorded => {
+            Ok(RecordOutcome::Recorded) => {
                 if let Transition::Retry { due_at } = transition
                     && due_at.since(self.clock.now()) < TIMER_HORIZON
                 {

@@ -20,8 +20,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Commits attempts in groups.
 pub struct Recorder {
-    commits: GroupCommit<AttemptRecord, RecordOutcome>,
+    commits: GroupCommit<AttemptRecord, Answer>,
 }
+
+/// The attempt could not be recorded; its claim is still held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unrecorded;
+
+type Answer = Result<RecordOutcome, Unrecorded>;
 
 impl Recorder {
     /// A recorder that commits up to `batch` attempts at once. After `give_up` it tries no more.
@@ -36,9 +42,11 @@ impl Recorder {
     }
 
     /// Records one attempt; comes back when it is on stable storage, or when its claim turned out to be lost.
-    pub async fn record(&self, record: AttemptRecord) -> RecordOutcome {
-        // A commit that is interrupted leaves the claim to the next start.
-        self.commits.submit(record).await.unwrap_or(RecordOutcome::ClaimLost)
+    ///
+    /// # Errors
+    /// When the store refuses this very record, or when it was given up.
+    pub async fn record(&self, record: AttemptRecord) -> Result<RecordOutcome, Unrecorded> {
+        self.commits.submit(record).await.unwrap_or(Err(Unrecorded))
     }
 
     /// Commits what was handed in, then ends.
@@ -47,28 +55,30 @@ impl Recorder {
     }
 }
 
-async fn commit(store: &dyn Store, records: Vec<AttemptRecord>, give_up: &CancellationToken) -> Vec<RecordOutcome> {
+async fn commit(store: &dyn Store, records: Vec<AttemptRecord>, give_up: &CancellationToken) -> Vec<Answer> {
     let count = records.len();
     match keep_trying(store, &records, give_up).await {
-        Ok(outcomes) => outcomes,
+        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
         Err(StoreError::Conflict { .. }) if count > 1 => one_by_one(store, records, give_up).await,
         Err(error) => {
-            error!(error = %chain(&error), attempts = count, "attempts could not be recorded; their deliveries are taken up again at the next start");
-            vec![RecordOutcome::ClaimLost; count]
+            error!(error = %chain(&error), attempts = count, "attempts could not be recorded");
+            vec![Err(Unrecorded); count]
         }
     }
 }
 
 /// Keeps a record that the store refuses from holding up the others.
-async fn one_by_one(store: &dyn Store, records: Vec<AttemptRecord>, give_up: &CancellationToken) -> Vec<RecordOutcome> {
+async fn one_by_one(store: &dyn Store, records: Vec<AttemptRecord>, give_up: &CancellationToken) -> Vec<Answer> {
     let mut outcomes = Vec::with_capacity(records.len());
     for record in records {
         let delivery_id = record.claim.delivery_id;
-        let outcome = keep_trying(store, &[record], give_up).await.unwrap_or_else(|error| {
-            error!(delivery.id = %delivery_id, error = %chain(&error), "an attempt could not be recorded");
-            vec![RecordOutcome::ClaimLost]
-        });
-        outcomes.extend(outcome);
+        match keep_trying(store, &[record], give_up).await {
+            Ok(outcome) => outcomes.extend(outcome.into_iter().map(Ok)),
+            Err(error) => {
+                error!(delivery.id = %delivery_id, error = %chain(&error), "an attempt could not be recorded");
+                outcomes.push(Err(Unrecorded));
+            }
+        }
     }
     outcomes
 }

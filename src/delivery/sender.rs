@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::definitions::Definition;
 use super::{outcome, request};
 use crate::domain::authorization::header_value;
+use crate::domain::ids::WebhookId;
 use crate::domain::webhook::AuthorizationPlan;
 use crate::egress::{Answer, CallLimits, Caller, OutboundRequest, SendError};
 use crate::token::{AccessToken, AccessTokens, LoginFailure};
@@ -32,7 +33,7 @@ pub enum Sent {
 pub struct SendReport {
     /// What it came to.
     pub sent: Sent,
-    /// How long logging in took, where that was needed.
+    /// How long logging in took, or waiting for a login; `None` where a kept token did.
     pub login_took: Option<Duration>,
 }
 
@@ -49,47 +50,58 @@ impl Sender {
         Self { caller, tokens }
     }
 
-    /// Sends `request` as `definition` authorizes it, all within `limits.deadline`.
-    pub async fn send(&self, definition: &Definition, request: OutboundRequest, limits: CallLimits) -> SendReport {
+    /// Forgets the access token of a webhook that changed.
+    pub fn forget(&self, id: WebhookId) {
+        self.tokens.forget_all_of(id);
+    }
+
+    /// Sends `request` as `definition` authorizes it, all within `limits.deadline`. A login that this begins may take
+    /// `login_timeout`, for it may serve others too.
+    pub async fn send(&self, definition: &Definition, request: OutboundRequest, limits: CallLimits, login_timeout: Duration) -> SendReport {
         match definition.webhook.definition.authorization.plan() {
             AuthorizationPlan::None => SendReport { sent: self.call(Some(request), limits).await, login_took: None },
             AuthorizationPlan::Fixed(fixed) => {
                 let request = request::authorized(request, fixed.expose_secret());
                 SendReport { sent: self.call(request, limits).await, login_took: None }
             }
-            AuthorizationPlan::LogIn(_) => self.log_in_and_send(definition, request, limits).await,
+            AuthorizationPlan::LogIn(_) => self.log_in_and_send(definition, request, limits, login_timeout).await,
         }
     }
 
-    async fn log_in_and_send(&self, definition: &Definition, request: OutboundRequest, limits: CallLimits) -> SendReport {
+    async fn log_in_and_send(
+        &self,
+        definition: &Definition,
+        request: OutboundRequest,
+        limits: CallLimits,
+        login_timeout: Duration,
+    ) -> SendReport {
         let started = Instant::now();
-        let token = match self.token(definition, limits.deadline).await {
+        let token = match self.token(definition, limits.deadline, login_timeout).await {
             Ok(token) => token,
             Err(sent) => return SendReport { sent, login_took: Some(started.elapsed()) },
         };
-        let mut login_took = started.elapsed();
+        let mut login_took = (!token.cached).then(|| started.elapsed());
         let mut sent = self.call_with(definition, request.clone(), &token, limits).await;
         if let Sent::Answered(answer) = &sent
             && outcome::asks_for_new_login(answer.status, token.cached)
         {
             self.tokens.forget(definition.webhook.id, &token);
             let again = Instant::now();
-            let token = self.token(definition, limits.deadline).await;
-            login_took += again.elapsed();
+            let token = self.token(definition, limits.deadline, login_timeout).await;
+            login_took = Some(login_took.unwrap_or_default() + again.elapsed());
             sent = match token {
                 Ok(token) => self.call_with(definition, request, &token, limits).await,
                 Err(sent) => sent,
             };
         }
-        SendReport { sent, login_took: Some(login_took) }
+        SendReport { sent, login_took }
     }
 
-    async fn token(&self, definition: &Definition, deadline: Instant) -> Result<AccessToken, Sent> {
-        let time_left = deadline.saturating_duration_since(Instant::now());
-        match timeout_at(deadline, self.tokens.get(&definition.webhook, time_left)).await {
+    async fn token(&self, definition: &Definition, deadline: Instant, login_timeout: Duration) -> Result<AccessToken, Sent> {
+        match timeout_at(deadline, self.tokens.get(&definition.webhook, login_timeout)).await {
             Ok(Ok(token)) => Ok(token),
             Ok(Err(failure)) => Err(Sent::NotAuthorized(failure)),
-            Err(_) => Err(Sent::NotAuthorized(Arc::new(LoginFailure::NoAnswer(SendError::Timeout)))),
+            Err(_) => Err(Sent::NotAuthorized(Arc::new(LoginFailure::NotInTime))),
         }
     }
 

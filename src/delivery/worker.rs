@@ -15,6 +15,7 @@ use super::sender::{SendReport, Sender, Sent};
 use super::{PoolSettings, outcome, request};
 use crate::domain::attempt::{Attempt, AttemptOutcome, Exchange, FailureReason, Phases};
 use crate::domain::delivery::{self, Transition};
+use crate::domain::ids::WebhookId;
 use crate::domain::retry::{clamp_retry_after, parse_retry_after};
 use crate::domain::time::{Clock, Timestamp};
 use crate::egress::{Answer, CallLimits, SendError};
@@ -78,6 +79,11 @@ impl Worker {
         Self { sender, clock, settings, chance: Mutex::new(chance) }
     }
 
+    /// Forgets what is kept for a webhook that changed.
+    pub fn forget(&self, id: WebhookId) {
+        self.sender.forget(id);
+    }
+
     /// One attempt, from its first byte to what follows from it. Ends by the webhook's deadline.
     pub async fn attempt(&self, ready: &Ready) -> Ended {
         let started_at = self.clock.now();
@@ -99,7 +105,7 @@ impl Worker {
         let limits = CallLimits { deadline: Instant::now() + timeout, body_cap: self.settings.kept_body_bytes };
         match request::build(definition, &ready.claimed.event, started_at) {
             Err(unsendable) => Finding::without_answer(AttemptOutcome::Permanent(FailureReason::Unsendable), Some(unsendable.to_string())),
-            Ok(request) => self.weigh(self.sender.send(definition, request, limits).await),
+            Ok(request) => self.weigh(self.sender.send(definition, request, limits, timeout).await),
         }
     }
 
@@ -146,10 +152,12 @@ impl Worker {
         let finished_at = self.clock.now();
         let claimed = &ready.claimed;
         let transition = self.next_step(ready, &finding, finished_at);
+        let webhook_version = ready.definition.webhook.version;
         let disable_webhook = outcome::disables_webhook(&finding.outcome);
         let attempt =
             Attempt { number: claimed.attempt_number(), started_at, finished_at, outcome: finding.outcome, exchange: finding.exchange };
-        let record = AttemptRecord { claim: claimed.claim, webhook_id: claimed.webhook_id, attempt, transition, disable_webhook };
+        let record =
+            AttemptRecord { claim: claimed.claim, webhook_id: claimed.webhook_id, webhook_version, attempt, transition, disable_webhook };
         Ended { record, feedback: finding.feedback }
     }
 
@@ -172,13 +180,19 @@ impl Finding {
     }
 }
 
-/// A login that was refused an address is hopeless; any other may work later, for every delivery of the lane.
+/// A login that was refused an address, or makes no call, is hopeless; any other may work later, for every delivery of
+/// the lane.
 fn weigh_login_failure(failure: &LoginFailure) -> Finding {
-    let outcome = match failure {
-        LoginFailure::NoAnswer(SendError::BlockedAddress(_)) => AttemptOutcome::Permanent(FailureReason::AddressNotAllowed),
-        _ => AttemptOutcome::Retryable(FailureReason::Authorization),
+    let (outcome, feedback) = match failure {
+        LoginFailure::NoAnswer(SendError::BlockedAddress(_)) => {
+            (AttemptOutcome::Permanent(FailureReason::AddressNotAllowed), Feedback::LoginFailed)
+        }
+        LoginFailure::Unsendable(_) => (AttemptOutcome::Permanent(FailureReason::Unsendable), Feedback::None),
+        // Others may be logging in all the same.
+        LoginFailure::NotInTime => (AttemptOutcome::Retryable(FailureReason::Authorization), Feedback::None),
+        _ => (AttemptOutcome::Retryable(FailureReason::Authorization), Feedback::LoginFailed),
     };
-    Finding { feedback: Feedback::LoginFailed, ..Finding::without_answer(outcome, Some(failure.detail())) }
+    Finding { feedback, ..Finding::without_answer(outcome, Some(failure.detail())) }
 }
 
 /// Headers as text, one a line; cookies are nobody's business.

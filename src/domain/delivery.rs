@@ -6,8 +6,11 @@
 //!     ▲  ▲                │  │
 //!     │  └── retry ───────┘  └── given up ─► dead-lettered
 //!     │                                          │
-//!     └────────────── redeliver ◄────────────────┘      cancel: pending ─► cancelled
+//!     └────────────── redeliver ◄────────────────┘
 //! ```
+//!
+//! A person may cancel what is pending, and redeliver whatever is not in flight. When its webhook is deleted, a pending
+//! delivery is cancelled, and one in flight that would wait again.
 //!
 //! Stores keep what [`after`] answers; they decide nothing.
 

@@ -58,7 +58,8 @@ pub trait Queue: Send + Sync {
     /// Stores attempts and moves their deliveries on, each only if its claim is still held; answers in the order given.
     ///
     /// A delivery that would wait again but whose webhook is deleted becomes cancelled instead. With
-    /// `disable_webhook` an active webhook becomes disabled in the same commit.
+    /// `disable_webhook` an active webhook becomes disabled in the same commit, unless it was changed since the attempt
+    /// began: what an old edition was told says nothing of the new one.
     async fn record(&self, records: Vec<AttemptRecord>) -> Result<Vec<RecordOutcome>, StoreError>;
 
     /// Gives claims back: their deliveries are pending again, due as before, no attempt counted (cancelled if their

@@ -98,6 +98,8 @@ pub struct AttemptRecord {
     pub claim: Claim,
     /// The delivery's webhook.
     pub webhook_id: WebhookId,
+    /// The edition of the webhook that the attempt went by.
+    pub webhook_version: i64,
     /// What happened.
     pub attempt: Attempt,
     /// What it does to the delivery.

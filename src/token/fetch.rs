@@ -26,6 +26,9 @@ pub enum LoginFailure {
     /// The answer holds no usable access token.
     #[error("the login's answer holds no access token")]
     NoToken(#[from] TokenAnswerError),
+    /// No login came to an end before the attempt's deadline.
+    #[error("no login was over before the deadline")]
+    NotInTime,
     /// The webhook has no `authorizationUrl`.
     #[error("the webhook does not log in")]
     NotNeeded,

@@ -6,6 +6,7 @@
 mod fetch;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -51,8 +52,10 @@ pub struct AccessToken {
 struct Issued {
     value: SecretString,
     serial: u64,
-    /// Until when it may be used again; `None`: only by whoever started the login.
+    /// Until when it may be used again; `None`: not kept.
     good_until: Option<Timestamp>,
+    /// Whether it is for whoever started the login alone.
+    single_use: bool,
 }
 
 type Login = Shared<BoxFuture<'static, Result<Issued, Arc<LoginFailure>>>>;
@@ -98,8 +101,8 @@ impl AccessTokens {
                 Next::Use(issued) => (issued, true),
                 Next::Own(login) => (login.await?, false),
                 Next::Join(login) => match login.await? {
-                    // A token that is good for one use belongs to whoever started the login: log in anew.
-                    Issued { good_until: None, .. } => continue,
+                    // It belongs to whoever started the login: log in anew.
+                    Issued { single_use: true, .. } => continue,
                     issued => (issued, false),
                 },
             };
@@ -113,6 +116,11 @@ impl AccessTokens {
         if matches!(slots.get(&webhook_id), Some(Slot::Kept { issued, .. }) if issued.serial == token.serial) {
             slots.remove(&webhook_id);
         }
+    }
+
+    /// Forgets whatever is kept for a webhook, and what a login under way may bring.
+    pub fn forget_all_of(&self, webhook_id: WebhookId) {
+        self.slots().remove(&webhook_id);
     }
 
     fn next(self: &Arc<Self>, webhook: &Arc<Webhook>, timeout: Duration) -> Next {
@@ -136,7 +144,8 @@ impl AccessTokens {
     fn start_login(self: &Arc<Self>, webhook: &Arc<Webhook>, serial: u64, timeout: Duration) -> Login {
         let (tokens, webhook) = (Arc::clone(self), Arc::clone(webhook));
         let login = tokio::spawn(async move {
-            let result = tokens.log_in(&webhook, serial, timeout).await.map_err(Arc::new);
+            let login = AssertUnwindSafe(tokens.log_in(&webhook, serial, timeout)).catch_unwind().await;
+            let result = login.unwrap_or(Err(LoginFailure::Interrupted)).map_err(Arc::new);
             tokens.settle(&webhook, serial, result.as_ref().ok());
             result
         });
@@ -148,7 +157,9 @@ impl AccessTokens {
         let answer = fetch::fetch(self.caller.as_ref(), webhook, deadline, self.settings.max_answer_bytes, self.clock.now()).await?;
         let lifetime = kept_lifetime(answer.lifetime, self.settings.default_ttl, self.settings.margin, self.settings.max_ttl);
         let good_until = (!lifetime.is_zero()).then(|| self.clock.now() + lifetime);
-        Ok(Issued { value: answer.value, serial, good_until })
+        // A lifetime that is over before it could be kept is long enough for all who wait at this moment.
+        let single_use = good_until.is_none() && answer.lifetime.is_none_or(|stated| stated.is_zero());
+        Ok(Issued { value: answer.value, serial, good_until, single_use })
     }
 
     /// Puts a login's result in the place of the login, unless something newer stands there.

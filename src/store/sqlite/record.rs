@@ -54,10 +54,10 @@ static COUNT: LazyLock<Batch> = LazyLock::new(|| {
     )
 });
 
-/// Leaves alone what is not active (any more).
+/// Leaves alone what is not active (any more), and every edition but the one that is meant.
 const DISABLE_WEBHOOK: &str = "
     update webhook set state = 'disabled', disable_reason = ?2, state_changed_at = ?3, updated_at = ?3, version = version + 1
-    where id = ?1 and state = 'active' and deleted_at is null";
+    where id = ?1 and state = 'active' and deleted_at is null and version = coalesce(?4, version)";
 
 /// Does what `Queue::record` promises.
 pub(super) async fn record(tx: &mut Transaction<'_>, records: &[AttemptRecord]) -> Result<Vec<RecordOutcome>, StoreError> {
@@ -206,20 +206,22 @@ async fn count(db: &mut SqliteConnection, recorded: &[&AttemptRecord]) -> Result
 async fn disable(tx: &mut Transaction<'_>, recorded: &[&AttemptRecord]) -> Result<(), StoreError> {
     for record in recorded {
         if let Some(reason) = record.disable_webhook {
-            disable_webhook(tx, record.webhook_id, reason, record.attempt.finished_at).await?;
+            let edition = Some(record.webhook_version);
+            disable_webhook(tx, record.webhook_id, edition, reason, record.attempt.finished_at).await?;
         }
     }
     Ok(())
 }
 
-/// Disables a webhook if it is active; answers whether it was.
+/// Disables a webhook if it is active and, where an edition is named, of that edition; answers whether it was.
 pub(super) async fn disable_webhook(
     tx: &mut Transaction<'_>,
     id: WebhookId,
+    edition: Option<i64>,
     reason: DisableReason,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let query = sqlx::query(DISABLE_WEBHOOK).bind(id.as_uuid()).bind(reason.as_str()).bind(now.as_micros());
+    let query = sqlx::query(DISABLE_WEBHOOK).bind(id.as_uuid()).bind(reason.as_str()).bind(now.as_micros()).bind(edition);
     let disabled = query.execute(&mut *tx.db).await?.rows_affected() > 0;
     if disabled {
         tx.signal(Signal::WebhookChanged(id));

@@ -90,7 +90,7 @@ impl Upkeep for SqliteStore {
     }
 
     async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer.write(move |tx| Box::pin(disable_webhook(tx, id, reason, now))).await
+        self.writer.write(move |tx| Box::pin(disable_webhook(tx, id, None, reason, now))).await
     }
 
     async fn tidy(&self) -> Result<(), StoreError> {

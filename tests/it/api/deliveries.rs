@@ -49,7 +49,14 @@ impl Scene {
         let (started_at, number) = (self.rest.now(), claimed.attempt_number());
         self.rest.clock.advance(Duration::from_secs(2));
         let attempt = Attempt { number, started_at, finished_at: self.rest.now(), outcome, exchange };
-        let record = AttemptRecord { claim: claimed.claim, webhook_id: self.webhook_id(), attempt, transition, disable_webhook: None };
+        let record = AttemptRecord {
+            claim: claimed.claim,
+            webhook_id: self.webhook_id(),
+            webhook_version: claimed.webhook_version,
+            attempt,
+            transition,
+            disable_webhook: None,
+        };
         self.rest.store.record(vec![record]).await.unwrap();
     }
 

@@ -235,7 +235,14 @@ fn attempt(claimed: &ClaimedDelivery, outcome: AttemptOutcome, status: u16) -> A
 }
 
 fn record(claimed: &ClaimedDelivery, attempt: Attempt, transition: Transition) -> AttemptRecord {
-    AttemptRecord { claim: claimed.claim, webhook_id: claimed.webhook_id, attempt, transition, disable_webhook: None }
+    AttemptRecord {
+        claim: claimed.claim,
+        webhook_id: claimed.webhook_id,
+        webhook_version: claimed.webhook_version,
+        attempt,
+        transition,
+        disable_webhook: None,
+    }
 }
 
 pub(super) fn success(claimed: &ClaimedDelivery) -> AttemptRecord {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::webhook::WebhookState;
@@ -157,4 +158,55 @@ async fn a_stop_lets_what_is_in_flight_finish() {
     app.pool.drain(Duration::from_mins(1)).await;
 
     assert_eq!(app.state_of(id).await, DeliveryState::Delivered);
+}
+
+#[tokio::test]
+async fn a_lane_that_was_held_back_under_load_goes_on_when_the_pause_is_over() {
+    let asks_for_a_pause = Reply::Full(429, "retry-after: 120\r\n", Vec::new());
+    let receiver = Receiver::start(move |_, before| if before == 20 { asks_for_a_pause.clone() } else { Reply::Status(200) }).await;
+    let app = Dispatcher::new().await;
+    app.webhook(&receiver.url("/:id"), |webhook| webhook.delivery.max_in_flight = Some(4)).await;
+    let mut ids = Vec::new();
+    for n in 0..60 {
+        ids.push(app.enqueue_one(&format!("doc-{n}")).await);
+    }
+
+    app.run_until_idle().await;
+    let before_the_pause_ends = receiver.seen().len();
+    app.advance(Duration::from_secs(119)).await;
+    assert_eq!(receiver.seen().len(), before_the_pause_ends, "nothing starts during the pause");
+    app.advance(Duration::from_secs(30)).await;
+
+    assert!(before_the_pause_ends < 30, "{before_the_pause_ends}");
+    for id in ids {
+        assert_eq!(app.state_of(id).await, DeliveryState::Delivered);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_in_a_stalled_lane_goes_back_to_the_store() {
+    let permits = Arc::new(Semaphore::new(8));
+    let receiver = held(&permits).await;
+    let app = Dispatcher::new().await;
+    app.webhook(&receiver.url("/:id"), |webhook| webhook.delivery.max_in_flight = Some(2)).await;
+    for n in 0..40 {
+        app.enqueue(&format!("doc-{n}")).await;
+    }
+    app.pool.look_for_due().await.unwrap();
+    while app.pool.run_once().await.unwrap() || receiver.seen().len() < 10 {
+        tokio::task::yield_now().await;
+    }
+
+    app.clock.advance(Duration::from_secs(1));
+    app.pool.look_for_due().await.unwrap();
+
+    let two_under_way = async {
+        while app.pool.held() > 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), two_under_way).await.expect("nothing waits, and what was answered is recorded");
+    permits.add_permits(40);
+    app.run_until_idle().await;
+    assert_eq!(receiver.seen().len(), 40);
 }

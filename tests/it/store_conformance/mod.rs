@@ -80,6 +80,7 @@ conformance_suite! {
     records::an_end_stays_an_end_when_its_webhook_is_deleted,
     records::a_record_can_disable_its_webhook,
     records::a_lost_record_disables_nothing,
+    records::what_an_old_edition_was_told_disables_no_new_one,
     records::a_record_disables_no_paused_webhook,
 
     releases::a_released_delivery_waits_as_before,

@@ -249,6 +249,21 @@ pub(super) async fn a_record_can_disable_its_webhook(world: World) {
     assert_eq!(world.state(waiting).await, DeliveryState::Pending);
 }
 
+pub(super) async fn what_an_old_edition_was_told_disables_no_new_one(world: World) {
+    let client = world.client().await;
+    let webhook = world.webhook(client).await;
+    world.delivery(client).await;
+    let claimed = world.claim_one(webhook).await;
+    let edited = world.store.webhook(Scope::All, webhook).await.unwrap().unwrap();
+    world.store.update_webhook(edited).await.unwrap();
+
+    let outcome = world.record(AttemptRecord { disable_webhook: Some(DisableReason::Gone), ..given_up(&claimed) }).await;
+
+    assert_eq!(outcome, RecordOutcome::Recorded);
+    let stored = world.store.webhook(Scope::All, webhook).await.unwrap().unwrap();
+    assert_eq!((stored.state, stored.version), (WebhookState::Active, 2));
+}
+
 pub(super) async fn a_lost_record_disables_nothing(world: World) {
     let client = world.client().await;
     let webhook = world.webhook(client).await;

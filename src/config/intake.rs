@@ -16,7 +16,7 @@ pub struct IntakeConfig {
 
 impl Default for IntakeConfig {
     fn default() -> Self {
-        Self { max_batch: 512, queue: 32_768 }
+        Self { max_batch: 512, queue: 8_192 }
     }
 }
 

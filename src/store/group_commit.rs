@@ -197,13 +197,13 @@ mod tests {
 
     /// The commits that were begun. Each waits until it is told to go on, and then answers its items in upper case.
     struct Commits {
-        begun: UnboundedReceiver<(Vec<&'static str>, oneshot::Sender<()>)>,
+        entered: UnboundedReceiver<(Vec<&'static str>, oneshot::Sender<()>)>,
     }
 
     impl Commits {
         /// The next commit: what is in it, and by what it goes on.
         async fn next(&mut self) -> (Vec<&'static str>, oneshot::Sender<()>) {
-            self.begun.recv().await.unwrap()
+            self.entered.recv().await.unwrap()
         }
 
         /// Lets the next commit through and says what was in it.
@@ -216,14 +216,14 @@ mod tests {
 
     /// A group commit of texts; a text weighs as much as it is long.
     fn texts(waiting: usize, batch: usize) -> (Arc<Texts>, Commits) {
-        let (begin, begun) = mpsc::unbounded_channel();
-        let commit = move |items: Vec<&'static str>| commit(begin.clone(), items);
-        (Arc::new(GroupCommit::start(GroupLimits { waiting, batch }, |text| text.len(), commit)), Commits { begun })
+        let (enter, entered) = mpsc::unbounded_channel();
+        let commit = move |items: Vec<&'static str>| commit(enter.clone(), items);
+        (Arc::new(GroupCommit::start(GroupLimits { waiting, batch }, |text| text.len(), commit)), Commits { entered })
     }
 
-    async fn commit(begin: UnboundedSender<(Vec<&'static str>, oneshot::Sender<()>)>, items: Vec<&'static str>) -> Vec<String> {
+    async fn commit(enter: UnboundedSender<(Vec<&'static str>, oneshot::Sender<()>)>, items: Vec<&'static str>) -> Vec<String> {
         let (go_on, told) = oneshot::channel();
-        begin.send((items.clone(), go_on)).unwrap();
+        enter.send((items.clone(), go_on)).unwrap();
         told.await.unwrap();
         items.into_iter().map(str::to_uppercase).collect()
     }
@@ -351,7 +351,7 @@ mod tests {
         go_on.send(()).unwrap();
 
         assert_eq!((items, commits.pass().await), (vec!["a"], vec!["b"]));
-        assert!(commits.begun.recv().await.is_none());
+        assert!(commits.entered.recv().await.is_none());
     }
 
     #[tokio::test]

@@ -4,6 +4,8 @@
 mod api;
 mod crash;
 mod delivery;
+mod demo;
+mod maintenance;
 mod serve;
 mod store_conformance;
 mod support;

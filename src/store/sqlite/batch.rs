@@ -95,7 +95,7 @@ impl Batch {
         Ok(answered)
     }
 
-    /// The text for two rows.
+    /// The text for the most rows, of which SQLite thinks the most.
     #[cfg(test)]
     pub(super) fn sample(&self) -> &str {
         self.texts[SIZES.len() - 1].as_str()

@@ -16,7 +16,8 @@ use crate::store::error::StoreError;
 use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery};
 
 /// Due deliveries of active webhooks, up to a limit for each. Every arm reads a range of the index `delivery_due`, in its
-/// order; the order of the whole is made by the reader.
+/// order; the order of the whole is made by the reader. The limit is an expression, because for a bare parameter SQLite
+/// prepares the statement anew with every value, and because an arm of nulls must claim nothing.
 pub(super) static DUE: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_selects(
         concat!(

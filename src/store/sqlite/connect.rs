@@ -29,13 +29,16 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         // With NORMAL a power cut loses commits that were answered.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("cache_size", std::env::var("CACHE").unwrap_or("-65536".into()))
+        // Small, for every connection has one: what does not fit comes from the operating system's cache. For the same
+        // reason the file is not mapped; a mapping counts as memory of the process, and a bad block would kill it.
+        .pragma("cache_size", "-16384")
         .pragma("temp_store", "memory")
-        .pragma("mmap_size", std::env::var("MMAP").unwrap_or("268435456".into()))
         .pragma("journal_size_limit", "67108864")
+        // Sixteen MiB: pages that change again and again are copied into the file less often than by default.
+        .pragma("wal_autocheckpoint", "4096")
         .statement_cache_capacity(256)
         // A whole answer fits into the channel, so that the connection's thread never waits for its reader.
-        .row_buffer_size(std::env::var("ROWBUF").map_or(1024, |n| n.parse().unwrap_or(50)))
+        .row_buffer_size(1024)
         // Plans must not change with what the tables hold, so SQLite gets no statistics and makes no indexes of its own:
         // with either it joined a batch of records to everything in flight. `plans` holds what it plans without them.
         .pragma("automatic_index", "off")

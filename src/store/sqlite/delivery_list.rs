@@ -2,6 +2,8 @@
 //!
 //! A page is found by ids alone, newest first, and only its rows are then read whole.
 
+use std::time::Duration;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
@@ -15,6 +17,9 @@ use crate::store::records::{DeliveryFilter, DeliverySummary, LastAttempt, Page, 
 
 /// Up to so many deliveries in a state are cheaper to sort than to look for among all the others.
 const FEW: i64 = 50_000;
+
+/// A clock is trusted not to be set back further than this.
+const MOST_SET_BACK: Duration = Duration::from_hours(24);
 
 macro_rules! summary_columns {
     () => {
@@ -64,9 +69,19 @@ pub(super) async fn list(
     statement(filter, page, path).build().fetch_all(db).await?.iter().map(summary).collect()
 }
 
-fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: &'static str) -> QueryBuilder<Sqlite> {
+fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: Path) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(concat!("select ", summary_columns!(), " from (select d.id from "));
-    query.push(path);
+    match path {
+        Path::Deliveries(deliveries) => {
+            query.push(deliveries);
+            if filter.event_type.is_some() || filter.subject.is_some() {
+                query.push(" cross join event e indexed by event_client on e.client_id = d.client_id and e.id = d.event_id");
+            }
+        }
+        Path::Events => {
+            query.push("event e indexed by event_client cross join delivery d indexed by delivery_event on d.event_id = e.id");
+        }
+    }
     push_filter(&mut query, filter);
     if let Some(before) = page.before {
         query.push(" and d.id < ").push_bind(before.as_uuid());
@@ -76,42 +91,52 @@ fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: &'static str
     query
 }
 
-/// The tables and the index that lead to the page: the narrowest way that the filter allows.
-async fn path(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<&'static str, StoreError> {
+/// What leads to a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    /// The table `delivery d` by this index; events are looked up if the filter asks for what stands in them.
+    Deliveries(&'static str),
+    /// Events with the subject or type that is asked for, and their deliveries.
+    Events,
+}
+
+/// The narrowest path that the filter allows.
+async fn path(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<Path, StoreError> {
     if filter.event_id.is_some() {
-        return Ok("delivery d indexed by delivery_event cross join event e on e.id = d.event_id");
+        return Ok(Path::Deliveries("delivery d indexed by delivery_event"));
     }
     if filter.subject.is_some() {
-        return Ok("event e indexed by event_subject cross join delivery d indexed by delivery_event on d.event_id = e.id");
+        return Ok(Path::Events);
     }
     if let Some(path) = path_by_state(db, filter).await? {
-        return Ok(path);
+        return Ok(Path::Deliveries(path));
     }
-    Ok(match (filter.webhook_id, filter.scope) {
-        (Some(_), _) => "delivery d indexed by delivery_webhook cross join event e on e.id = d.event_id",
-        (None, Scope::Client(_)) => "delivery d indexed by delivery_client cross join event e on e.id = d.event_id",
-        (None, Scope::All) => "delivery d not indexed cross join event e on e.id = d.event_id",
-    })
+    if are_few_of_type(db, filter).await? {
+        return Ok(Path::Events);
+    }
+    Ok(Path::Deliveries(match (filter.webhook_id, filter.scope) {
+        (Some(_), _) => "delivery d indexed by delivery_webhook",
+        (None, Scope::Client(_)) => "delivery d indexed by delivery_client",
+        (None, Scope::All) => "delivery d not indexed",
+    }))
 }
 
 /// The index of a state, if few deliveries are in it.
 async fn path_by_state(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<Option<&'static str>, StoreError> {
     let (count, path) = match filter.state {
         None => return Ok(None),
-        Some(DeliveryState::Pending) => (
-            "select count(*) from (select 1 from delivery where state = 'pending' limit ?2)",
-            "delivery d indexed by delivery_due cross join event e on e.id = d.event_id",
-        ),
-        Some(DeliveryState::InFlight) => (
-            "select count(*) from (select 1 from delivery where state = 'in_flight' limit ?2)",
-            "delivery d indexed by delivery_in_flight cross join event e on e.id = d.event_id",
-        ),
+        Some(DeliveryState::Pending) => {
+            ("select count(*) from (select 1 from delivery where state = 'pending' limit ?2)", "delivery d indexed by delivery_due")
+        }
+        Some(DeliveryState::InFlight) => {
+            ("select count(*) from (select 1 from delivery where state = 'in_flight' limit ?2)", "delivery d indexed by delivery_in_flight")
+        }
         Some(DeliveryState::DeadLettered) if filter.scope != Scope::All => {
-            return Ok(Some("delivery d indexed by delivery_dead_letter cross join event e on e.id = d.event_id"));
+            return Ok(Some("delivery d indexed by delivery_dead_letter"));
         }
         Some(DeliveryState::Delivered | DeliveryState::DeadLettered | DeliveryState::Cancelled) => (
             "select count(*) from (select 1 from delivery where state = ?1 and finished_at is not null limit ?2)",
-            "delivery d indexed by delivery_finished cross join event e on e.id = d.event_id",
+            "delivery d indexed by delivery_finished",
         ),
     };
     let state = filter.state.map(DeliveryState::as_str);
@@ -119,9 +144,30 @@ async fn path_by_state(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Re
     Ok((found < FEW).then_some(path))
 }
 
+/// Whether the filter asks for a type of which there are few events.
+async fn are_few_of_type(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<bool, StoreError> {
+    let Some(event_type) = &filter.event_type else {
+        return Ok(false);
+    };
+    let mut query =
+        QueryBuilder::<Sqlite>::new("select count(*) from (select 1 from event e indexed by event_client where e.event_type = ");
+    query.push_bind(event_type.as_str());
+    if let Scope::Client(client_id) = filter.scope {
+        query.push(" and e.client_id = ").push_bind(client_id.as_uuid());
+    }
+    query.push(" limit ").push_bind(FEW).push(")");
+    let found: i64 = query.build_query_scalar().fetch_one(db).await?;
+    Ok(found < FEW)
+}
+
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
     query.push(" where true");
-    push_owner(query, filter);
+    if let Scope::Client(client_id) = filter.scope {
+        query.push(" and d.client_id = ").push_bind(client_id.as_uuid());
+    }
+    if filter.subject.is_some() || filter.event_type.is_some() {
+        push_event(query, filter);
+    }
     if let Some(event_id) = filter.event_id {
         query.push(" and d.event_id = ").push_bind(event_id.as_uuid());
     }
@@ -131,23 +177,19 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
     if let Some(state) = filter.state {
         push_state(query, state);
     }
-    if let Some(event_type) = &filter.event_type {
-        query.push(" and e.event_type = ").push_bind(event_type.as_str());
-    }
     push_times(query, filter.from, filter.to);
 }
 
-/// The client, and the subject, whose index begins with the client.
-fn push_owner(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
+/// What stands in the event, and the client, by which the index of events begins.
+fn push_event(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
     if let Scope::Client(client_id) = filter.scope {
-        query.push(" and d.client_id = ").push_bind(client_id.as_uuid());
+        query.push(" and e.client_id = ").push_bind(client_id.as_uuid());
     }
     if let Some(subject) = &filter.subject {
-        query.push(" and e.subject = ").push_bind(subject.as_str()).push(" and e.client_id ");
-        match filter.scope {
-            Scope::Client(client_id) => query.push("= ").push_bind(client_id.as_uuid()),
-            Scope::All => query.push("in (select id from client)"),
-        };
+        query.push(" and e.subject = ").push_bind(subject.as_str());
+    }
+    if let Some(event_type) = &filter.event_type {
+        query.push(" and e.event_type = ").push_bind(event_type.as_str());
     }
 }
 
@@ -163,12 +205,14 @@ fn push_state(query: &mut QueryBuilder<Sqlite>, state: DeliveryState) {
 }
 
 fn push_times(query: &mut QueryBuilder<Sqlite>, from: Option<Timestamp>, to: Option<Timestamp>) {
+    // The ids bound what is read. One holds a time no earlier than the making of its delivery, and later only by as much as
+    // the clock was set back.
     if let Some(from) = from {
-        // An id holds a time no earlier than the making of its delivery, so a scan can end here.
         query.push(" and d.id >= ").push_bind(first_id_at(from));
         query.push(" and d.created_at >= ").push_bind(from.as_micros());
     }
     if let Some(to) = to {
+        query.push(" and d.id < ").push_bind(first_id_at(to + MOST_SET_BACK));
         query.push(" and d.created_at < ").push_bind(to.as_micros());
     }
 }

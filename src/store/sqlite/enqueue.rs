@@ -9,7 +9,6 @@ use sqlx::SqliteConnection;
 use super::batch::{Batch, Bound};
 use super::rows::Fields;
 use super::writer::Transaction;
-use crate::domain::delivery::DeliveryState;
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{ClientId, DeliveryId, EventId, IdSource, WebhookId};
 use crate::store::error::StoreError;
@@ -56,7 +55,7 @@ static INSERT_EVENTS: LazyLock<Batch> = LazyLock::new(|| {
 static INSERT_DELIVERIES: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
         "insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) select * from (values {rows}) where column1 is not null",
-        "(?, ?, ?, ?, ?, ?, ?)",
+        "(?, ?, ?, ?, 'pending', ?, ?)",
     )
 });
 
@@ -193,7 +192,6 @@ async fn insert_deliveries(db: &mut SqliteConnection, deliveries: &[NewDelivery<
             .bind(event.id.as_uuid())
             .bind(delivery.webhook_id.as_uuid())
             .bind(event.client_id.as_uuid())
-            .bind(DeliveryState::Pending.as_str())
             .bind(due_at.as_micros())
             .bind(event.created_at.as_micros())
     };

@@ -1,8 +1,8 @@
 //! The one connection that writes, and what every write has in common.
 //!
 //! Every write is a task of its own, so that a caller that stops waiting undoes nothing; one after the other, each in a
-//! transaction that began as a writer's. A connection whose state is in doubt (after a panic, a failed rollback, a lost
-//! setting) is never used again: the next write opens a new one.
+//! transaction that began as a writer's. A connection whose state is in doubt (after a panic, a failed commit or
+//! rollback) is never used again: the next write opens a new one.
 
 use std::mem;
 use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
@@ -26,6 +26,20 @@ pub(super) enum Durability {
     PowerCut,
     /// The end of the process. The operating system has the commit; the disk gets it with the next one that waits.
     ProcessEnd,
+}
+
+impl Durability {
+    /// How a transaction of this durability begins.
+    ///
+    /// Each sets the level for itself, so that nothing has to be restored after a claim, however it ends. The pragma is
+    /// not a cached statement: it takes effect when it is prepared. IMMEDIATE takes the write lock at once: a transaction
+    /// that begins as a reader cannot always become a writer.
+    const fn begin(self) -> &'static str {
+        match self {
+            Self::PowerCut => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            Self::ProcessEnd => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+        }
+    }
 }
 
 /// A write under way: the connection inside its transaction, and the signals to send once that is committed.
@@ -158,10 +172,7 @@ impl Shared {
         let mut db = self.take_or_open(&mut slot).await?;
         let mut signals = Vec::new();
         // A panic in here drops the connection and leaves it missing.
-        let ended = match durability {
-            Durability::PowerCut => transact(&mut db, &mut signals, work).await,
-            Durability::ProcessEnd => transact_without_sync(&mut db, &mut signals, work).await,
-        };
+        let ended = transact(&mut db, durability, &mut signals, work).await;
         if ended.is_sound {
             *slot = Slot::Open(db);
         } else {
@@ -194,13 +205,12 @@ impl Shared {
     }
 }
 
-/// Commits what `work` did, or rolls it back. BEGIN IMMEDIATE takes the write lock at once: a transaction that begins as
-/// a reader cannot always become a writer.
-async fn transact<T, W>(db: &mut SqliteConnection, signals: &mut Vec<Signal>, work: W) -> Ended<T>
+/// Commits what `work` did, or rolls it back.
+async fn transact<T, W>(db: &mut SqliteConnection, durability: Durability, signals: &mut Vec<Signal>, work: W) -> Ended<T>
 where
     W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T>,
 {
-    let mut begun = match db.begin_with("BEGIN IMMEDIATE").await {
+    let mut begun = match db.begin_with(durability.begin()).await {
         Ok(begun) => begun,
         Err(error) => return Ended::in_doubt(error),
     };
@@ -219,22 +229,6 @@ where
             Err(_) => Ended::in_doubt(error),
         },
     }
-}
-
-/// As [`transact`], but the commit does not wait for the disk.
-///
-/// The pragmas take effect when they are prepared, so they must not come out of the statement cache; they cannot stand
-/// inside a transaction. If FULL cannot be restored, the connection is in doubt whatever the transaction did.
-async fn transact_without_sync<T, W>(db: &mut SqliteConnection, signals: &mut Vec<Signal>, work: W) -> Ended<T>
-where
-    W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T>,
-{
-    if let Err(error) = sqlx::raw_sql("PRAGMA synchronous = NORMAL").execute(&mut *db).await {
-        return Ended::in_doubt(error);
-    }
-    let ended = transact(db, signals, work).await;
-    let restored = sqlx::raw_sql("PRAGMA synchronous = FULL").execute(&mut *db).await;
-    Ended { is_sound: ended.is_sound && restored.is_ok(), answer: ended.answer }
 }
 
 #[cfg(test)]

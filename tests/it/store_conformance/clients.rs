@@ -116,7 +116,7 @@ pub(super) async fn keys_are_listed_within_their_scope(world: World) {
 
     assert_eq!(list(Scope::All, 9, None).await, [foreign.clone(), own.clone(), root.clone()]);
     assert_eq!(list(Scope::All, 1, Some(own.id)).await, [root]);
-    assert_eq!(list(scope_of(&own), 9, None).await, [own.clone()]);
+    assert_eq!(list(scope_of(&own), 9, None).await, std::slice::from_ref(&own));
     assert_eq!(list(scope_of(&foreign), 9, Some(foreign.id)).await, []);
 }
 

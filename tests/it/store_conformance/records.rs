@@ -9,6 +9,9 @@ use webhook_dispatcher::store::records::{AttemptRecord, RecordOutcome, Scope};
 
 use super::world::{World, at, failure, finished, given_up, later, success};
 
+const RECORDED: RecordOutcome = RecordOutcome::Recorded;
+const LOST: RecordOutcome = RecordOutcome::ClaimLost;
+
 const REASONS: [FailureReason; 10] = [
     FailureReason::Status(418),
     FailureReason::Gone,
@@ -148,8 +151,7 @@ pub(super) async fn of_two_records_of_a_delivery_in_a_batch_one_counts(world: Wo
     let batch = vec![given_up(&old), success(&held), success(&other), given_up(&held), given_up(&old)];
     let outcomes = world.store.record(batch).await.unwrap();
 
-    use RecordOutcome::{ClaimLost, Recorded};
-    assert_eq!(outcomes, [ClaimLost, Recorded, Recorded, ClaimLost, ClaimLost]);
+    assert_eq!(outcomes, [LOST, RECORDED, RECORDED, LOST, LOST]);
     let detail = world.detail(twice).await;
     assert_eq!((detail.summary.delivery.state, detail.summary.delivery.attempts), (DeliveryState::Delivered, 1));
     assert_eq!(detail.attempts, [success(&held).attempt]);

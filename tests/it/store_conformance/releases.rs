@@ -84,8 +84,8 @@ pub(super) async fn claims_of_dead_nodes_are_taken_back_and_own_ones_stay(world:
     for delivery in &deliveries {
         states.push(world.state(*delivery).await);
     }
-    use DeliveryState::{InFlight, Pending};
-    assert_eq!(states, [Pending, InFlight, Pending, Pending]);
+    let (pending, in_flight) = (DeliveryState::Pending, DeliveryState::InFlight);
+    assert_eq!(states, [pending, in_flight, pending, pending]);
     let shown = world.shown(deliveries[0]).await;
     assert_eq!((shown.due_at, shown.attempts, shown.finished_at), (before.due_at, 0, None));
 }

@@ -49,8 +49,7 @@ impl Process {
 
     /// Sends SIGTERM and waits until it has ended.
     pub(crate) fn ask_to_stop(mut self) -> impl Future<Output = ExitStatus> {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
+        signal("TERM", &self.child);
         async move { tokio::task::spawn_blocking(move || self.child.wait().unwrap()).await.unwrap() }
     }
 
@@ -67,6 +66,12 @@ impl Drop for Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Sends a signal, with the shell's own `kill`: not every system has one as a program.
+pub(crate) fn signal(name: &str, child: &Child) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status().unwrap();
+    assert!(sent.success());
 }
 
 fn serve(folder: &Path, settings: &[&str]) -> Command {

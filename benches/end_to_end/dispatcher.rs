@@ -36,10 +36,11 @@ pub(crate) struct Usage {
 }
 
 impl Dispatcher {
-    /// Starts one with a folder of its own in `parent`.
-    pub(crate) fn start(parent: &Path) -> anyhow::Result<Self> {
+    /// Starts one with a folder of its own in `parent`, and `settings` in its environment.
+    pub(crate) fn start(parent: &Path, settings: &[String]) -> anyhow::Result<Self> {
         let parent = parent.to_str().context("the folder's name is not text")?;
-        let mut keeper = Helper::start(Role::Keeper, &[parent])?;
+        let arguments: Vec<&str> = std::iter::once(parent).chain(settings.iter().map(String::as_str)).collect();
+        let mut keeper = Helper::start(Role::Keeper, &arguments)?;
         let kept = serde_json::from_str(&keeper.next_line()?)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { keeper, kept, runtime })

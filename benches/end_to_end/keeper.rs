@@ -32,11 +32,12 @@ pub(crate) struct Kept {
     pub(crate) folder: PathBuf,
 }
 
-/// Keeps a dispatcher whose own folder is made in the folder that the argument names.
+/// Keeps a dispatcher whose own folder is made in the folder that the first argument names; the others are `NAME=VALUE`s
+/// for its environment.
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let parent = arguments.next().context("the folder is missing")?;
     let folder = tempfile::tempdir_in(parent)?;
-    let mut dispatcher = Running(start(folder.path())?);
+    let mut dispatcher = Running(start(folder.path(), arguments)?);
     let output = dispatcher.0.stdout.take().context("the dispatcher was started without a pipe")?;
     let address = listening_address(output)?;
     say(&serde_json::to_string(&Kept { pid: dispatcher.0.id(), address, folder: folder.path().to_owned() })?)?;
@@ -56,8 +57,8 @@ impl Drop for Running {
     }
 }
 
-fn start(folder: &Path) -> anyhow::Result<Child> {
-    let settings = [
+fn start(folder: &Path, settings: impl Iterator<Item = String>) -> anyhow::Result<Child> {
+    let basics = [
         ("DISPATCHER_SERVER_LISTEN", "127.0.0.1:0"),
         ("DISPATCHER_EGRESS_ALLOW", "127.0.0.0/8"),
         ("DISPATCHER_ROOT_KEY", ROOT_KEY),
@@ -65,7 +66,11 @@ fn start(folder: &Path) -> anyhow::Result<Child> {
     ];
     // Nothing of this process's own environment may change what is measured.
     let mut command = Command::new(env!("CARGO_BIN_EXE_webhook-dispatcher"));
-    command.arg("serve").env_clear().envs(settings).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.arg("serve").env_clear().envs(basics).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped());
+    for setting in settings {
+        let (name, value) = setting.split_once('=').with_context(|| format!("`{setting}` is not of the form NAME=VALUE"))?;
+        command.env(name, value);
+    }
     command.spawn().context("the dispatcher cannot be started")
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Where the stores lie: their medium decides what a commit costs.
     #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_TARGET_TMPDIR"))]
     pub(crate) folder: PathBuf,
+    /// Sets something in the dispatcher's environment, which is otherwise empty but for what every case needs.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
     /// Cargo says so; it changes nothing.
     #[arg(long, hide = true)]
     bench: bool,

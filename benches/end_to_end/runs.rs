@@ -147,7 +147,7 @@ impl<'a> Bench<'a> {
 
     fn row(&mut self, case: &Case, ceiling: Option<f64>) -> anyhow::Result<Row> {
         self.receiver.reset()?;
-        let dispatcher = Dispatcher::start(&self.options.folder)?;
+        let dispatcher = Dispatcher::start(&self.options.folder, &self.options.env)?;
         let job = Job {
             dispatcher: dispatcher.address(),
             receiver: self.receiver.address,

@@ -1,6 +1,6 @@
 //! The embedded store: one SQLite file, owned by one process.
 //!
-//! One connection writes ([`writer`]), a pool of others reads. Statements are named constants beside the code that runs
+//! One connection writes (`writer`), a pool of others reads. Statements are named constants beside the code that runs
 //! them; `rows` turns what they answer into the domain's values.
 
 use std::path::PathBuf;

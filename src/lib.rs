@@ -32,20 +32,22 @@
 //! | [`config`] | every setting: defaults < file < environment < flags |
 //! | [`telemetry`] | logs |
 //! | [`app`] | the composition root: what is made of what, order of start and stop |
+//! | [`demo`] | the whole way of a delivery in one command: dispatcher, receiver, documents, report |
 //! | [`cli`] | the commands |
 //!
 //! # Which way dependencies point
 //!
 //! `domain` knows nobody. `config`, `store`, `egress` and `token` know `domain`; `intake`, `delivery`, `maintenance` and
 //! `api` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
-//! what starts it know everything. `tests/tidy.rs` holds this, and that `sqlx` is named in `store` alone, `axum` in `api`,
-//! `reqwest` in `egress`.
+//! what starts it know everything. `tests/tidy.rs` holds this, and that `sqlx` is named in `store` alone, `axum` in `api`
+//! (and in the demonstration's receiver), `reqwest` in `egress`.
 
 pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
 pub mod delivery;
+pub mod demo;
 pub mod domain;
 pub mod egress;
 pub mod intake;

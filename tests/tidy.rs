@@ -49,8 +49,9 @@ const CRATES: &[Confined] = &[
     Confined { names: &["clap"], places: &["src/main", "src/cli"] },
 ];
 
-/// What day it is.
-const CLOCK: Confined = Confined { names: &["Utc::now", "Local::now", "SystemTime::now"], places: &["src/domain/time"] };
+/// What day it is. A measurement across processes has a clock of its own.
+const CLOCK: Confined =
+    Confined { names: &["Utc::now", "Local::now", "SystemTime::now"], places: &["src/domain/time", "benches/end_to_end/clock"] };
 
 /// How long something took: only what waits for the outside world, and what watches this program from outside.
 const STOPWATCH: Confined =
@@ -76,6 +77,8 @@ const SLEEP: Confined = Confined {
     places: &[
         // A demonstration runs in real time, and its slow receiver is slow on purpose.
         "src/demo",
+        // A load that is refused waits as a caller would.
+        "benches/end_to_end/load",
         // Production loops wait for what is due; tests call the steps between the waits.
         "src/delivery/pool",
         "src/maintenance/scheduler",

@@ -9,6 +9,10 @@ use serde_json::{Map, Value};
 use super::error::ApiError;
 use super::state::Api;
 
+/// The most bytes of a body that is taken apart: several times what the largest definition has. A tree of values takes
+/// many times the memory of its text.
+const MAX_OBJECT_BYTES: usize = 1 << 20;
+
 /// The bytes of a body that is declared as JSON. What they hold is read by the handler.
 pub(super) struct JsonBody(Bytes);
 
@@ -27,8 +31,11 @@ impl JsonBody {
     ///
     /// # Errors
     ///
-    /// Refuses what is not JSON, and JSON that is no object.
+    /// Refuses what is not JSON, JSON that is no object, and what is larger than any object that is needed.
     pub(super) fn object(&self) -> Result<Map<String, Value>, ApiError> {
+        if self.0.len() > MAX_OBJECT_BYTES {
+            return Err(ApiError::TooLarge { limit: MAX_OBJECT_BYTES });
+        }
         match serde_json::from_str(self.text()?.1).map_err(ApiError::Malformed)? {
             Value::Object(object) => Ok(object),
             _ => Err(ApiError::field("body", "must be a JSON object")),

@@ -28,7 +28,7 @@ struct EventView {
     r#type: String,
     subject: String,
     created_at: String,
-    deliveries: Vec<DeliveryView<u32>>,
+    deliveries: Vec<DeliveryView>,
 }
 
 /// An event with its payload, in the very bytes that came; lists leave it out, for it may be large.

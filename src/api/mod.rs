@@ -3,9 +3,9 @@
 //! Handlers translate between HTTP and the store; they decide nothing that `domain` could decide. The contract is the
 //! paths, the field names and the statuses: tests hold them literally.
 //!
-//! - who may do what: [`auth`], with [`key_cache`] before the store
-//! - how every refusal looks: [`error`]
-//! - how input is read: [`body`], [`fields`], [`path`], [`query`]
+//! - who may do what: `auth`, with `key_cache` before the store
+//! - how every refusal looks: `error`
+//! - how input is read: `body`, `fields`, `path`, `query`
 
 mod api_keys;
 mod auth;
@@ -72,4 +72,28 @@ async fn guard(mut response: Response) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_with_a_500_that_tells_nothing_of_it() {
+        async fn break_down() {
+            panic!("secret");
+        }
+        let router = Router::<()>::new().route("/", get(break_down)).layer(CatchPanicLayer::custom(answer_to_panic));
+
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+
+        assert_eq!(answer.status(), 500);
+        let body = to_bytes(answer.into_body(), 1_000).await.unwrap();
+        assert_eq!(body, r#"{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"an unexpected failure"}"#);
+    }
 }

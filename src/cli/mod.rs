@@ -4,6 +4,7 @@
 //! error.
 
 mod check_config;
+mod demo;
 mod serve;
 
 use std::io::{self, Write as _};
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// Takes in events over REST and delivers them.
     Serve(serve::ServeArgs),
+    /// Shows the whole way of a delivery on this machine: a dispatcher, a receiver, documents.
+    Demo(demo::DemoArgs),
     /// Prints the configuration as it would be used, secrets masked.
     CheckConfig(ConfigArgs),
 }
@@ -57,6 +60,7 @@ impl ConfigArgs {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Demo(args) => demo::run(args),
         Command::CheckConfig(args) => check_config::run(args),
     };
     match result {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use secrecy::ExposeSecret;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{ConfigArgs, asked_to_stop};
 use crate::app::App;
@@ -29,8 +29,19 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<()> {
     let overrides = short_forms.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?))).collect();
     let config = args.config.load(overrides)?;
     telemetry::init_logs(&config.log.level, config.log.format)?;
+    raise_open_files(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(&config))
+}
+
+/// Every delivery in flight is an open connection, and so is every caller: takes as many as the system gives.
+fn raise_open_files(config: &Config) {
+    let wanted = 2 * config.delivery.max_in_flight as u64;
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit >= wanted => {}
+        Ok(limit) => warn!(limit, wanted, "the system allows few open files; under load connections will fail: raise `ulimit -n`"),
+        Err(error) => warn!(%error, "the limit on open files cannot be raised"),
+    }
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
@@ -42,11 +53,10 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One write, so that whoever reads the first line has the others too.
 fn announce(app: &App, config: &Config, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "listening on http://{}", app.address)?;
-    writeln!(out, "store {}", config.store.url)?;
-    if let Some(key) = &app.new_root_key {
-        writeln!(out, "root key (shown this once): {}", key.expose_secret())?;
-    }
+    let root_key = app.new_root_key.as_ref().map(|key| format!("root key (shown this once): {}\n", key.expose_secret()));
+    let text = format!("listening on http://{}\nstore {}\n{}", app.address, config.store.url, root_key.unwrap_or_default());
+    out.write_all(text.as_bytes())?;
     out.flush()
 }

@@ -8,15 +8,15 @@ use super::check::Check;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntakeConfig {
-    /// Items that one commit takes together.
+    /// Events that one commit takes together; a request with more is a commit of its own.
     pub max_batch: usize,
-    /// Requests that may wait for a commit.
+    /// Events that may wait for a commit.
     pub queue: usize,
 }
 
 impl Default for IntakeConfig {
     fn default() -> Self {
-        Self { max_batch: 512, queue: 4096 }
+        Self { max_batch: 512, queue: 8_192 }
     }
 }
 

@@ -8,8 +8,7 @@
 //! as much as it lately got rid of, so that a fast receiver never waits for a claim while a hanging one holds no more
 //! than its limit.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::domain::ids::WebhookId;
@@ -18,6 +17,9 @@ use crate::store::records::LaneQuota;
 
 /// The most that a lane claims ahead of its limit.
 const MAX_AHEAD: u32 = 1024;
+
+/// Timers are rounded up to this, in microseconds, so that a million retries of one lane are a few timers.
+const TIMER_STEP: i64 = 50_000;
 
 /// The lanes of one node; `T` is what waits in them.
 pub struct LaneTable<T> {
@@ -29,7 +31,7 @@ pub struct LaneTable<T> {
     /// Lanes that may have something due, in the order of their turns.
     turns: VecDeque<WebhookId>,
     /// When lanes will have something due, as far as is known.
-    timers: BinaryHeap<Reverse<(Timestamp, WebhookId)>>,
+    timers: BTreeSet<(Timestamp, WebhookId)>,
 }
 
 struct Lane<T> {
@@ -94,7 +96,7 @@ impl<T> LaneTable<T> {
     /// No lanes yet, with room for `capacity` claims, each lane with `default_limit` requests under way.
     #[must_use]
     pub fn new(capacity: usize, default_limit: u32) -> Self {
-        Self { capacity, default_limit, held: 0, lanes: HashMap::new(), turns: VecDeque::new(), timers: BinaryHeap::new() }
+        Self { capacity, default_limit, held: 0, lanes: HashMap::new(), turns: VecDeque::new(), timers: BTreeSet::new() }
     }
 
     /// Something may be due in this lane now.
@@ -108,13 +110,14 @@ impl<T> LaneTable<T> {
 
     /// Something will be due in this lane then.
     pub fn hint_at(&mut self, id: WebhookId, due_at: Timestamp) {
-        self.timers.push(Reverse((due_at, id)));
+        let steps = due_at.as_micros().div_euclid(TIMER_STEP).saturating_add(1);
+        self.timers.insert((Timestamp::from_micros(steps.saturating_mul(TIMER_STEP)), id));
     }
 
     /// When the next timed hint is due.
     #[must_use]
     pub fn next_timer(&self) -> Option<Timestamp> {
-        self.timers.peek().map(|Reverse((due_at, _))| *due_at)
+        self.timers.first().map(|(due_at, _)| *due_at)
     }
 
     /// What to claim now, at most `limit` deliveries: an even share for every lane that has a turn and room.
@@ -265,11 +268,8 @@ impl<T> LaneTable<T> {
     }
 
     fn ring_timers(&mut self, now: Timestamp) {
-        while let Some(Reverse((due_at, id))) = self.timers.peek().copied() {
-            if due_at > now {
-                return;
-            }
-            self.timers.pop();
+        while let Some((due_at, id)) = self.timers.first().copied().filter(|(due_at, _)| *due_at <= now) {
+            self.timers.remove(&(due_at, id));
             self.hint(id);
         }
     }
@@ -357,8 +357,21 @@ mod tests {
         assert_eq!(table.answered(webhook(1), NOW), None);
         table.hint(webhook(1));
         assert_eq!(table.plan(NOW, 100), []);
-        assert_eq!(table.next_timer(), Some(NOW + SECOND));
-        assert_eq!(table.plan(NOW + SECOND, 100), [quota(1, 1)]);
+        let rings_at = table.next_timer().unwrap();
+        assert!(rings_at > NOW + SECOND && rings_at <= NOW + SECOND + Duration::from_millis(50), "{rings_at}");
+        assert_eq!(table.plan(rings_at, 100), [quota(1, 1)]);
+    }
+
+    #[test]
+    fn a_million_retries_of_one_lane_are_few_timers_and_none_rings_early() {
+        let mut table: LaneTable<()> = LaneTable::new(100, 1);
+
+        for micros in 0..1_000_000 {
+            table.hint_at(webhook(1), NOW + Duration::from_micros(micros));
+        }
+
+        assert!(table.timers.len() <= 21, "{}", table.timers.len());
+        assert!(table.next_timer().unwrap() > NOW);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::store::contract::Queue;
 use crate::store::group_commit::{GroupCommit, GroupLimits, SubmitError};
 use crate::store::records::{Enqueued, NewEvent};
 use crate::store::{Store, StoreError};
@@ -39,7 +40,8 @@ impl Intake {
     /// Starts the task that commits to `store`. Limits count events.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, limits: GroupLimits) -> Self {
-        let commit = move |requests| commit(Arc::clone(&store), requests);
+        let queue: Arc<dyn Queue> = store;
+        let commit = move |requests| commit(Arc::clone(&queue), requests);
         Self { commits: GroupCommit::start(limits, Vec::len, commit) }
     }
 
@@ -65,11 +67,11 @@ impl Intake {
 
 /// Commits requests together. Where that fails each is tried alone, so that one caller's events cannot fail another's;
 /// a busy store would only be kept busier by that.
-async fn commit(store: Arc<dyn Store>, requests: Vec<Request>) -> Vec<Answer> {
+async fn commit(queue: Arc<dyn Queue>, requests: Vec<Request>) -> Vec<Answer> {
     if requests.len() == 1 {
-        return each_alone(&*store, requests).await;
+        return each_alone(&*queue, requests).await;
     }
-    match store.enqueue(requests.iter().flatten().cloned().collect()).await {
+    match queue.enqueue(requests.iter().flatten().cloned().collect()).await {
         Ok(enqueued) => shares(&requests, enqueued),
         Err(error @ StoreError::Busy(_)) => {
             let error = IntakeError::Store(Arc::new(error));
@@ -77,15 +79,15 @@ async fn commit(store: Arc<dyn Store>, requests: Vec<Request>) -> Vec<Answer> {
         }
         Err(error) => {
             tracing::warn!(%error, requests = requests.len(), "a shared commit of events failed; each request is tried alone");
-            each_alone(&*store, requests).await
+            each_alone(&*queue, requests).await
         }
     }
 }
 
-async fn each_alone(store: &dyn Store, requests: Vec<Request>) -> Vec<Answer> {
+async fn each_alone(queue: &dyn Queue, requests: Vec<Request>) -> Vec<Answer> {
     let mut answers = Vec::with_capacity(requests.len());
     for request in requests {
-        answers.push(store.enqueue(request).await.map_err(|error| IntakeError::Store(Arc::new(error))));
+        answers.push(queue.enqueue(request).await.map_err(|error| IntakeError::Store(Arc::new(error))));
     }
     answers
 }
@@ -94,4 +96,114 @@ async fn each_alone(store: &dyn Store, requests: Vec<Request>) -> Vec<Answer> {
 fn shares(requests: &[Request], enqueued: Vec<Enqueued>) -> Vec<Answer> {
     let mut enqueued = enqueued.into_iter();
     requests.iter().map(|request| Ok(enqueued.by_ref().take(request.len()).collect())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::event::{Event, EventType};
+    use crate::domain::ids::{EventId, NodeId, WebhookId};
+    use crate::domain::time::Timestamp;
+    use crate::store::records::{AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, RecordOutcome};
+
+    /// A queue that remembers how many events each commit had, and fails every commit that holds a bad event.
+    #[derive(Default)]
+    struct Fussy {
+        is_busy: bool,
+        commits: Mutex<Vec<usize>>,
+    }
+
+    #[async_trait]
+    impl Queue for Fussy {
+        async fn enqueue(&self, events: Vec<NewEvent>) -> Result<Vec<Enqueued>, StoreError> {
+            self.commits.lock().unwrap().push(events.len());
+            if self.is_busy {
+                return Err(StoreError::Busy("locked".into()));
+            }
+            if events.iter().any(|event| event.event.subject == "bad") {
+                return Err(StoreError::Conflict { constraint: "good events".to_owned() });
+            }
+            let answer = |event: NewEvent| Enqueued { event_id: event.event.id, delivery_ids: Vec::new(), duplicate: false };
+            Ok(events.into_iter().map(answer).collect())
+        }
+
+        async fn lanes_due(&self, _: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
+            unreachable!()
+        }
+
+        async fn claim_due(&self, _: ClaimRequest) -> Result<Vec<ClaimedDelivery>, StoreError> {
+            unreachable!()
+        }
+
+        async fn record(&self, _: Vec<AttemptRecord>) -> Result<Vec<RecordOutcome>, StoreError> {
+            unreachable!()
+        }
+
+        async fn release(&self, _: Vec<Claim>) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+
+        async fn take_back_claims(&self, _: NodeId) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+    }
+
+    /// A request of these events; an event's id is its place among all.
+    fn request(first: u128, subjects: &[&str]) -> Request {
+        let event = |(place, subject): (u128, &&str)| {
+            let event = Event {
+                id: EventId::from(Uuid::from_u128(place)),
+                client_id: Uuid::nil().into(),
+                event_type: EventType::document_finished(),
+                subject: (*subject).to_owned(),
+                payload: Bytes::new(),
+                created_at: Timestamp::from_micros(0),
+            };
+            NewEvent { event, idempotency_key: None, due_at: Timestamp::from_micros(0) }
+        };
+        (first..).zip(subjects).map(event).collect()
+    }
+
+    fn ids(answer: &Answer) -> Option<Vec<u128>> {
+        let enqueued = answer.as_ref().ok()?;
+        Some(enqueued.iter().map(|enqueued| enqueued.event_id.as_uuid().as_u128()).collect())
+    }
+
+    #[tokio::test]
+    async fn requests_share_a_commit_and_each_gets_its_own_events() {
+        let queue = Arc::new(Fussy::default());
+        let requests = vec![request(1, &["a", "b"]), request(3, &[]), request(3, &["c"])];
+
+        let answers = commit(queue.clone(), requests).await;
+
+        assert_eq!(answers.iter().map(ids).collect::<Vec<_>>(), [Some(vec![1, 2]), Some(vec![]), Some(vec![3])]);
+        assert_eq!(*queue.commits.lock().unwrap(), [3]);
+    }
+
+    #[tokio::test]
+    async fn a_bad_event_fails_its_own_request_and_no_other() {
+        let queue = Arc::new(Fussy::default());
+        let requests = vec![request(1, &["a"]), request(2, &["b", "bad"]), request(4, &["c"])];
+
+        let answers = commit(queue.clone(), requests).await;
+
+        assert_eq!(answers.iter().map(ids).collect::<Vec<_>>(), [Some(vec![1]), None, Some(vec![4])]);
+        assert_eq!(*queue.commits.lock().unwrap(), [4, 1, 2, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_busy_store_is_not_asked_again() {
+        let queue = Arc::new(Fussy { is_busy: true, ..Fussy::default() });
+
+        let answers = commit(queue.clone(), vec![request(1, &["a"]), request(2, &["b"])]).await;
+
+        assert!(answers.iter().all(|answer| matches!(answer, Err(IntakeError::Store(error)) if matches!(**error, StoreError::Busy(_)))));
+        assert_eq!(*queue.commits.lock().unwrap(), [2]);
+    }
 }

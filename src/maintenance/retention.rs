@@ -19,6 +19,8 @@ pub struct RetentionAges {
     pub dead_letters: Duration,
     /// Idempotency keys, from when their event was accepted.
     pub idempotency_keys: Duration,
+    /// Statistics of a minute.
+    pub statistics: Duration,
 }
 
 /// Removes what is older than its age, in steps that each hold the store up only briefly.
@@ -47,6 +49,7 @@ impl Duty for Retention {
             finished_before: now - self.ages.finished,
             dead_letters_before: now - self.ages.dead_letters,
             idempotency_before: now - self.ages.idempotency_keys,
+            statistics_before: now - self.ages.statistics,
             limit: self.rows_per_step,
         };
         let mut rows = 0;
@@ -55,7 +58,7 @@ impl Duty for Retention {
             if removed.is_nothing() {
                 return Ok(rows);
             }
-            rows += removed.deliveries + removed.events + removed.idempotency_keys;
+            rows += removed.rows();
         }
     }
 }

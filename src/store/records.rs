@@ -193,6 +193,8 @@ pub struct LastAttempt {
     pub finished_at: Timestamp,
     /// What it meant.
     pub outcome: AttemptOutcome,
+    /// The answer's status, if one came.
+    pub status: Option<u16>,
     /// Words beyond the outcome.
     pub detail: Option<String>,
 }
@@ -274,6 +276,8 @@ pub struct RetentionStep {
     pub dead_letters_before: Timestamp,
     /// Idempotency keys of events accepted before this time.
     pub idempotency_before: Timestamp,
+    /// Statistics of minutes before this time.
+    pub statistics_before: Timestamp,
     /// The most rows of a kind to remove.
     pub limit: u32,
 }
@@ -287,12 +291,20 @@ pub struct Removed {
     pub events: u64,
     /// Idempotency keys forgotten; their events stay.
     pub idempotency_keys: u64,
+    /// Minutes of a webhook's statistics.
+    pub statistics: u64,
 }
 
 impl Removed {
+    /// How many rows of all kinds.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.deliveries + self.events + self.idempotency_keys + self.statistics
+    }
+
     /// Whether there was nothing to remove.
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
-        self.deliveries == 0 && self.events == 0 && self.idempotency_keys == 0
+        self.rows() == 0
     }
 }

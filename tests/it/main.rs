@@ -2,6 +2,10 @@
 #![cfg(test)]
 
 mod api;
+mod crash;
 mod delivery;
+mod demo;
+mod maintenance;
+mod serve;
 mod store_conformance;
 mod support;

@@ -21,10 +21,10 @@ use crate::store::records::{DeliveryChange, DeliveryDetail, Scope};
 pub(super) use self::view::DeliveryView;
 
 /// A page of deliveries.
-type List = Json<PageView<SummaryView<u32>>>;
+type List = Json<PageView<SummaryView>>;
 
 /// A delivery that was changed.
-type Changed = (StatusCode, Json<SummaryView<u32>>);
+type Changed = (StatusCode, Json<SummaryView>);
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()

@@ -12,17 +12,17 @@ use crate::domain::explanation::Standing;
 use crate::domain::ids::{ClientId, DeliveryId, EventId, WebhookId};
 use crate::store::records::{DeliveryDetail, DeliverySummary, LastAttempt};
 
-/// A delivery by itself. `A` is how its attempts are shown: how many there are, or each.
+/// A delivery by itself.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in super::super) struct DeliveryView<A> {
+pub(in super::super) struct DeliveryView {
     id: DeliveryId,
     event_id: EventId,
     webhook_id: WebhookId,
     client_id: ClientId,
     state: &'static str,
     due_at: String,
-    attempts: A,
+    attempt_count: u32,
     created_at: String,
     finished_at: Option<String>,
     reason: Option<&'static str>,
@@ -31,9 +31,9 @@ pub(in super::super) struct DeliveryView<A> {
 /// A delivery with what lists show beside it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct SummaryView<A> {
+pub(super) struct SummaryView {
     #[serde(flatten)]
-    delivery: DeliveryView<A>,
+    delivery: DeliveryView,
     r#type: String,
     subject: String,
     last_outcome: Option<&'static str>,
@@ -46,7 +46,8 @@ pub(super) struct SummaryView<A> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct DetailView {
     #[serde(flatten)]
-    summary: SummaryView<Vec<AttemptView>>,
+    summary: SummaryView,
+    attempts: Vec<AttemptView>,
     explanation: String,
     next_attempt_at: Option<String>,
 }
@@ -78,8 +79,8 @@ struct PhasesView {
     body: Option<f64>,
 }
 
-impl<A> DeliveryView<A> {
-    fn with(api: &Api, delivery: &Delivery, attempts: A) -> Self {
+impl DeliveryView {
+    pub(in super::super) fn of(api: &Api, delivery: &Delivery) -> Self {
         Self {
             id: delivery.id,
             event_id: delivery.event_id,
@@ -87,7 +88,7 @@ impl<A> DeliveryView<A> {
             client_id: delivery.client_id,
             state: delivery.state.as_str(),
             due_at: api.written(delivery.due_at),
-            attempts,
+            attempt_count: delivery.attempts,
             created_at: api.written(delivery.created_at),
             finished_at: delivery.finished_at.map(|time| api.written(time)),
             reason: delivery.dead_letter_reason.as_ref().map(DeadLetterReason::as_str),
@@ -95,28 +96,15 @@ impl<A> DeliveryView<A> {
     }
 }
 
-impl DeliveryView<u32> {
-    pub(in super::super) fn of(api: &Api, delivery: &Delivery) -> Self {
-        Self::with(api, delivery, delivery.attempts)
-    }
-}
-
-impl SummaryView<u32> {
+impl SummaryView {
     pub(super) fn of(api: &Api, summary: DeliverySummary) -> Self {
-        let attempts = summary.delivery.attempts;
-        Self::with(api, summary, attempts)
-    }
-}
-
-impl<A> SummaryView<A> {
-    fn with(api: &Api, summary: DeliverySummary, attempts: A) -> Self {
         let last = summary.last_attempt;
         Self {
-            delivery: DeliveryView::with(api, &summary.delivery, attempts),
+            delivery: DeliveryView::of(api, &summary.delivery),
             r#type: summary.event_type.to_string(),
             subject: summary.subject,
             last_outcome: last.as_ref().map(|last| outcome(&last.outcome)),
-            last_status: last.as_ref().and_then(|last| status(&last.outcome)),
+            last_status: last.as_ref().and_then(|last| last.status),
             last_detail: last.and_then(words),
         }
     }
@@ -130,7 +118,7 @@ impl DetailView {
         let explanation = standing.explain(|time| api.written(time));
         let next_attempt_at = standing.next_attempt_at().map(|time| api.written(time));
         let attempts = detail.attempts.iter().map(|attempt| AttemptView::of(api, attempt)).collect();
-        Self { summary: SummaryView::with(api, detail.summary, attempts), explanation, next_attempt_at }
+        Self { summary: SummaryView::of(api, detail.summary), attempts, explanation, next_attempt_at }
     }
 }
 
@@ -155,7 +143,9 @@ impl AttemptView {
 
 impl PhasesView {
     fn of(phases: Phases) -> Self {
-        let ms = |phase: Option<Duration>| phase.map(|duration| duration.as_secs_f64() * 1_000.0);
+        // Whole microseconds, so that what is written is what was measured.
+        let ms =
+            |phase: Option<Duration>| phase.map(|duration| f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1_000.0);
         Self { login: ms(phases.login), answer: ms(phases.answer), body: ms(phases.body) }
     }
 }
@@ -172,15 +162,6 @@ const fn failure(outcome: &AttemptOutcome) -> Option<&FailureReason> {
     match outcome {
         AttemptOutcome::Delivered => None,
         AttemptOutcome::Retryable(reason) | AttemptOutcome::Permanent(reason) => Some(reason),
-    }
-}
-
-/// The status that a failure names; of a success only that it was 2xx is kept in lists.
-const fn status(outcome: &AttemptOutcome) -> Option<u16> {
-    match failure(outcome) {
-        Some(FailureReason::Status(status)) => Some(*status),
-        Some(FailureReason::Gone) => Some(410),
-        _ => None,
     }
 }
 

@@ -1,9 +1,11 @@
 //! Which stored idempotency key an item gets. Keys that callers chose for an item and keys that are derived from a
 //! request's header live under different prefixes, so that no choice of one ever meets the other.
 
-use axum::http::HeaderMap;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 
-use super::super::error::{ApiError, FieldError};
+use super::super::error::ApiError;
+use super::super::state::Api;
 use crate::domain::event::MAX_IDEMPOTENCY_KEY_CHARS;
 
 const HEADER: &str = "Idempotency-Key";
@@ -20,18 +22,19 @@ pub(super) fn fits(key: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RequestKey(Option<String>);
 
-impl RequestKey {
-    /// # Errors
-    ///
-    /// Refuses a key of the wrong length, and one that is not UTF-8.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let Some(value) = headers.get(HEADER) else { return Ok(Self(None)) };
+impl FromRequestParts<Api> for RequestKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(HEADER) else { return Ok(Self(None)) };
         match str::from_utf8(value.as_bytes()) {
             Ok(key) if fits(key) => Ok(Self(Some(key.to_owned()))),
-            _ => Err(ApiError::Invalid(vec![FieldError::new(HEADER, KEY_RULE)])),
+            _ => Err(ApiError::field(HEADER, KEY_RULE)),
         }
     }
+}
 
+impl RequestKey {
     /// The key to store for an item: its own; else the request's for a lone object; else, in a list, one made of the
     /// request's and the item's place.
     pub(super) fn stored(&self, own: Option<&str>, place_in_list: Option<usize>) -> Option<String> {

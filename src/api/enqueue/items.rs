@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::super::error::ApiError;
@@ -30,7 +31,7 @@ impl<'a> Items<'a> {
         if !trimmed.starts_with('[') {
             return Ok(Self { body, texts: vec![trimmed], is_list: false });
         }
-        let items: Vec<&RawValue> = serde_json::from_str(trimmed).map_err(ApiError::Malformed)?;
+        let Capped(items) = serde_json::from_str(trimmed).map_err(ApiError::Malformed)?;
         if !(1..=MAX_ITEMS).contains(&items.len()) {
             return Err(ApiError::field("body", format!("must hold 1 to {MAX_ITEMS} items")));
         }
@@ -60,6 +61,37 @@ impl<'a> Items<'a> {
     /// The bytes of a part of the body; they share its memory.
     pub(super) fn bytes(&self, part: &str) -> Bytes {
         self.body.slice_ref(part.as_bytes())
+    }
+}
+
+/// A list of which one item more is kept than a request may have: a body full of commas costs no memory.
+struct Capped<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Capped<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(CappedVisitor)
+    }
+}
+
+struct CappedVisitor;
+
+impl<'de> Visitor<'de> for CappedVisitor {
+    type Value = Capped<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Capped<'de>, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= MAX_ITEMS {
+            match list.next_element()? {
+                Some(item) => items.push(item),
+                None => return Ok(Capped(items)),
+            }
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Capped(items))
     }
 }
 
@@ -173,6 +205,13 @@ mod tests {
             items(text).map(|items| items.len()).ok()
         };
 
-        assert_eq!([0, 1, 1_000, 1_001].map(list), [None, Some(1), Some(1_000), None]);
+        assert_eq!([0, 1, 1_000, 1_001, 1_002, 5_000].map(list), [None, Some(1), Some(1_000), None, None, None]);
+    }
+
+    #[test]
+    fn what_follows_too_many_items_must_still_be_json() {
+        let text: &'static str = Box::leak(format!("[{}nonsense]", "{},".repeat(2_000)).into_boxed_str());
+
+        assert!(matches!(items(text), Err(ApiError::Malformed(_))));
     }
 }

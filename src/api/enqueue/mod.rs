@@ -7,6 +7,7 @@ mod completions;
 mod events;
 mod idempotency;
 mod items;
+mod reader;
 mod request;
 
 use axum::Router;

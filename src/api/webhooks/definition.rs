@@ -85,7 +85,7 @@ fn events(fields: &mut Fields<'_>) -> Option<Vec<EventType>> {
 }
 
 /// An event type as text.
-pub(in super::super) fn event_type(value: &Value) -> Result<EventType, Message> {
+fn event_type(value: &Value) -> Result<EventType, Message> {
     let text = value.as_str().ok_or("must be text")?;
     text.parse().map_err(message)
 }
@@ -98,7 +98,7 @@ fn authorization(fields: &mut Fields<'_>, settings: &ApiSettings) -> Authorizati
         method: fields.optional("authorizationMethod", method),
         headers: headers(fields, "authorizationHeaders"),
         body: fields.optional("authorizationBody", login_body),
-        response_token_attr: fields.optional("authorizationResponseTokenAttr", |value| text(value, 1..=255)).map(str::to_owned),
+        response_token_attr: fields.optional("authorizationResponseTokenAttr", name),
     };
     refuse_nested_form(fields, &authorization);
     authorization
@@ -162,13 +162,15 @@ fn headers(fields: &mut Fields<'_>, field: &'static str) -> Option<Headers> {
             None => fields.refuse(format!("{field}.{name}"), "must be text"),
         }
     }
-    let refused = |errors: Vec<_>| {
-        for error in errors {
-            let error: crate::domain::headers::HeaderError = error;
-            fields.refuse(format!("{field}.{}", error.name), error.message);
+    match Headers::check(entries) {
+        Ok(headers) => Some(headers),
+        Err(errors) => {
+            for error in errors {
+                fields.refuse(format!("{field}.{}", error.name), error.message);
+            }
+            None
         }
-    };
-    Headers::check(entries).map_err(refused).ok()
+    }
 }
 
 fn target_url(value: &Value, id: IdInUrl, settings: &ApiSettings) -> Result<TargetUrl, Message> {

@@ -3,7 +3,7 @@
 mod actions;
 mod by_id;
 mod change;
-pub(super) mod definition;
+mod definition;
 mod edition;
 mod ocr;
 mod v1;

@@ -1,7 +1,9 @@
-//! Statements over many rows: one for each power of two, so that few texts serve every number of rows.
+//! Statements over many rows: one text for each of a few sizes, the rest of the last one filled up with rows of nulls.
 //!
-//! Every statement costs a hop to the connection's thread and back, and every new text has to be prepared; a thousand
-//! rows make seven hops, and all their texts stay in the connection's cache.
+//! Every statement costs a hop to the connection's thread and back, and every new text has to be prepared. So any number
+//! of rows up to the largest size makes one hop, and all the texts stay in the connection's cache. Every template must
+//! take a row of nulls for nothing: a comparison with null holds for no row, an insert leaves out what has no first
+//! column.
 
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -9,17 +11,33 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr, Sqlite, SqliteConnection};
 
 use crate::store::error::StoreError;
 
-/// The most rows in one statement are `2^(SIZES - 1)`. With the widest row (15 columns) that stays far below the 32,766
-/// parameters that SQLite takes.
-const SIZES: usize = 9;
+/// How many rows statements are for: at most a third of a statement is filled up. With the widest row (14 columns) the
+/// largest stays far below the 32,766 parameters that SQLite takes.
+const SIZES: [usize; 16] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
 
 /// A statement to which values are being bound.
 pub(super) type Bound = Query<'static, Sqlite, SqliteArguments>;
 
 /// One statement in all its sizes.
 pub(super) struct Batch {
-    /// At index n the text for 2^n rows.
+    /// The texts for `SIZES`.
     texts: Vec<SqlStr>,
+    /// How many parameters a row has.
+    parameters: usize,
+}
+
+/// As many rows as one statement takes, and how many parameters of it are left over.
+struct Piece<'a, T> {
+    text: SqlStr,
+    rows: &'a [T],
+    left_over: usize,
+}
+
+impl<T> Piece<'_, T> {
+    fn query(&self, bind_first: impl Fn(Bound) -> Bound, bind: impl Fn(Bound, &T) -> Bound) -> Bound {
+        let bound = self.rows.iter().fold(bind_first(sqlx::query(self.text.clone())), bind);
+        (0..self.left_over).fold(bound, |query, _| query.bind(None::<i64>))
+    }
 }
 
 impl Batch {
@@ -34,8 +52,8 @@ impl Batch {
     }
 
     fn joined(template: &str, row: &str, separator: &str) -> Self {
-        let text = |size: usize| AssertSqlSafe(template.replace("{rows}", &vec![row; 1 << size].join(separator)));
-        Self { texts: (0..SIZES).map(|size| text(size).into_sql_str()).collect() }
+        let text = |size: usize| AssertSqlSafe(template.replace("{rows}", &vec![row; size].join(separator)));
+        Self { texts: SIZES.iter().map(|&size| text(size).into_sql_str()).collect(), parameters: row.matches('?').count() }
     }
 
     /// Runs the statement for all `rows`; answers how many rows of the database it changed.
@@ -57,9 +75,8 @@ impl Batch {
         bind: impl Fn(Bound, &T) -> Bound,
     ) -> Result<u64, StoreError> {
         let mut changed = 0;
-        for (text, piece) in self.pieces(rows) {
-            let query = piece.iter().fold(bind_first(sqlx::query(text)), &bind);
-            changed += query.execute(&mut *db).await?.rows_affected();
+        for piece in self.pieces(rows) {
+            changed += piece.query(&bind_first, &bind).execute(&mut *db).await?.rows_affected();
         }
         Ok(changed)
     }
@@ -72,9 +89,8 @@ impl Batch {
         bind: impl Fn(Bound, &T) -> Bound,
     ) -> Result<Vec<SqliteRow>, StoreError> {
         let mut answered = Vec::new();
-        for (text, piece) in self.pieces(rows) {
-            let query = piece.iter().fold(sqlx::query(text), &bind);
-            answered.append(&mut query.fetch_all(&mut *db).await?);
+        for piece in self.pieces(rows) {
+            answered.append(&mut piece.query(|query| query, &bind).fetch_all(&mut *db).await?);
         }
         Ok(answered)
     }
@@ -82,16 +98,15 @@ impl Batch {
     /// The text for the most rows, of which SQLite thinks the most.
     #[cfg(test)]
     pub(super) fn sample(&self) -> &str {
-        self.texts[SIZES - 1].as_str()
+        self.texts[SIZES.len() - 1].as_str()
     }
 
-    /// Cuts `rows` into the largest pieces that statements exist for.
-    fn pieces<'a, T>(&'a self, mut rows: &'a [T]) -> impl Iterator<Item = (SqlStr, &'a [T])> {
-        std::iter::from_fn(move || {
-            let size = usize::try_from(rows.len().checked_ilog2()?).ok()?.min(SIZES - 1);
-            let (piece, rest) = rows.split_at(1 << size);
-            rows = rest;
-            Some((self.texts.get(size)?.clone(), piece))
+    /// Cuts `rows` into pieces of the largest size, and what remains into one of the smallest that holds it.
+    fn pieces<'a, T>(&'a self, rows: &'a [T]) -> impl Iterator<Item = Piece<'a, T>> {
+        let largest = SIZES[SIZES.len() - 1];
+        rows.chunks(largest).map(|rows| {
+            let index = SIZES.partition_point(|&size| size < rows.len());
+            Piece { text: self.texts[index].clone(), rows, left_over: (SIZES[index] - rows.len()) * self.parameters }
         })
     }
 }
@@ -102,15 +117,15 @@ mod tests {
 
     #[test]
     fn rows_are_cut_into_few_pieces_without_loss() {
-        let batch = Batch::of_rows("values {rows}", "(?)");
-        let rows: Vec<u32> = (0..1_000).collect();
+        let batch = Batch::of_rows("values {rows}", "(?, ?)");
+        let rows: Vec<u32> = (0..600).collect();
 
         let pieces: Vec<_> = batch.pieces(&rows).collect();
 
-        let sizes: Vec<_> = pieces.iter().map(|(_, piece)| piece.len()).collect();
-        assert_eq!(sizes, [256, 256, 256, 128, 64, 32, 8]);
-        assert_eq!(pieces.iter().flat_map(|(_, piece)| *piece).copied().collect::<Vec<_>>(), rows);
-        assert_eq!(pieces[6].0.as_str(), "values (?), (?), (?), (?), (?), (?), (?), (?)");
+        let sizes: Vec<_> = pieces.iter().map(|piece| (piece.rows.len(), piece.left_over)).collect();
+        assert_eq!(sizes, [(256, 0), (256, 0), (88, 16)]);
+        assert_eq!(pieces.iter().flat_map(|piece| piece.rows).copied().collect::<Vec<_>>(), rows);
+        assert_eq!(batch.pieces(&rows[..3]).next().unwrap().text.as_str(), "values (?, ?), (?, ?), (?, ?)");
         assert_eq!(batch.pieces::<u32>(&[]).count(), 0);
     }
 }

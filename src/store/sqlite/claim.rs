@@ -16,8 +16,8 @@ use crate::store::error::StoreError;
 use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery};
 
 /// Due deliveries of active webhooks, up to a limit for each. Every arm reads a range of the index `delivery_due`, in its
-/// order; the order of the whole is made by the reader. The `+` keeps SQLite from preparing the statement anew for every
-/// limit.
+/// order; the order of the whole is made by the reader. The limit is an expression, because for a bare parameter SQLite
+/// prepares the statement anew with every value, and because an arm of nulls must claim nothing.
 pub(super) static DUE: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_selects(
         concat!(
@@ -29,7 +29,7 @@ pub(super) static DUE: LazyLock<Batch> = LazyLock::new(|| {
         "select * from (
              select d.id, w.version from webhook w cross join delivery d on d.webhook_id = w.id
              where w.id = ? and w.state = 'active' and w.deleted_at is null and d.state = 'pending' and d.due_at <= ?
-             order by d.due_at, d.id limit +?)",
+             order by d.due_at, d.id limit coalesce(?, 0))",
     )
 });
 

@@ -55,8 +55,8 @@ fn last_attempt(fields: &mut Fields<'_>) -> Result<Option<LastAttempt>, StoreErr
         return Ok(None);
     }
     let finished_at = fields.time("finished_at")?;
-    let (outcome, _) = outcome_and_status(fields)?;
-    Ok(Some(LastAttempt { finished_at, outcome, detail: fields.get("detail")? }))
+    let (outcome, status) = outcome_and_status(fields)?;
+    Ok(Some(LastAttempt { finished_at, outcome, status, detail: fields.get("detail")? }))
 }
 
 /// Does what `Deliveries::deliveries` promises.

@@ -47,14 +47,14 @@ pub(super) static DELIVERIES_OF: LazyLock<Batch> = LazyLock::new(|| {
 
 static INSERT_EVENTS: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
-        "insert into event (id, client_id, event_type, subject, payload, idempotency_key, bare, created_at) values {rows}",
+        "insert into event (id, client_id, event_type, subject, payload, idempotency_key, bare, created_at) select * from (values {rows}) where column1 is not null",
         "(?, ?, ?, ?, ?, ?, ?, ?)",
     )
 });
 
 static INSERT_DELIVERIES: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
-        "insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) values {rows}",
+        "insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) select * from (values {rows}) where column1 is not null",
         "(?, ?, ?, ?, 'pending', ?, ?)",
     )
 });

@@ -39,14 +39,14 @@ pub(super) static MOVE_ON: LazyLock<Batch> = LazyLock::new(|| {
 static INSERT_ATTEMPTS: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
         "insert into attempt (delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
-             login_us, answer_us, body_us, response_head, response_body) values {rows}",
+             login_us, answer_us, body_us, response_head, response_body) select * from (values {rows}) where column1 is not null",
         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
 });
 
 static COUNT: LazyLock<Batch> = LazyLock::new(|| {
     Batch::of_rows(
-        "insert into delivery_stat (webhook_id, minute, delivered, failed, dead_lettered, answer_us) values {rows}
+        "insert into delivery_stat (webhook_id, minute, delivered, failed, dead_lettered, answer_us) select * from (values {rows}) where column1 is not null
          on conflict (webhook_id, minute) do update set
              delivered = delivered + excluded.delivered, failed = failed + excluded.failed,
              dead_lettered = dead_lettered + excluded.dead_lettered, answer_us = answer_us + excluded.answer_us",

@@ -54,6 +54,12 @@ pub(super) const FORGET_KEYS: &str = "
     update event set idempotency_key = null where rowid in (
         select rowid from event where idempotency_key is not null and created_at < ?1 order by created_at limit ?2)";
 
+/// Webhook by webhook, along the primary key.
+pub(super) const REMOVE_STATISTICS: &str = "
+    delete from delivery_stat where (webhook_id, minute) in (
+        select s.webhook_id, s.minute from webhook w cross join delivery_stat s on s.webhook_id = w.id
+        where s.minute < ?1 limit ?2)";
+
 /// A minute counts only if it lies wholly on its side of `?1`, and wholly after the webhook's state last changed: better
 /// to find a webhook a minute late than to disable one that works.
 const FAILING: &str = "
@@ -113,5 +119,7 @@ async fn remove_expired(tx: &mut Transaction<'_>, step: RetentionStep) -> Result
     let events = query.execute(&mut *tx.db).await?.rows_affected();
     let query = sqlx::query(FORGET_KEYS).bind(step.idempotency_before.as_micros()).bind(step.limit);
     let idempotency_keys = query.execute(&mut *tx.db).await?.rows_affected();
-    Ok(Removed { deliveries, events, idempotency_keys })
+    let query = sqlx::query(REMOVE_STATISTICS).bind(step.statistics_before.as_minutes()).bind(step.limit);
+    let statistics = query.execute(&mut *tx.db).await?.rows_affected();
+    Ok(Removed { deliveries, events, idempotency_keys, statistics })
 }

@@ -41,7 +41,10 @@ const UPDATE: &str = "
     where id = ?";
 
 static INSERT_EVENTS: std::sync::LazyLock<Batch> = std::sync::LazyLock::new(|| {
-    Batch::of_rows("insert or ignore into webhook_event (client_id, event_type, webhook_id) values {rows}", "(?, ?, ?)")
+    Batch::of_rows(
+        "insert or ignore into webhook_event (client_id, event_type, webhook_id) select * from (values {rows}) where column1 is not null",
+        "(?, ?, ?)",
+    )
 });
 
 const DELETE_EVENTS: &str = "delete from webhook_event where webhook_id = ?";

@@ -1,4 +1,16 @@
 //! Tests of the REST interface, by the nouns of its paths. They hold paths, field names and statuses literally.
 
+mod api_keys;
+mod clients;
 mod completions;
+mod deliveries;
+mod events;
+mod health;
+mod idempotency;
+mod isolation;
 mod ocr_webhooks;
+mod protocol;
+mod roles;
+mod v1_webhooks;
+mod webhook_changes;
+mod webhook_inputs;

@@ -38,18 +38,18 @@ fn seed_login(receiver: &Receiver) -> impl FnOnce(&mut WebhookDefinition) + use<
     move |webhook| {
         let authorization = &mut webhook.authorization;
         authorization.url = Some(url);
-        authorization.headers = headers("Content-Type", "application/x-www-form-urlencoded");
-        authorization.body = object(json!({"username": "root", "password": "r&t=ö"}));
+        authorization.headers = Some(headers("Content-Type", "application/x-www-form-urlencoded"));
+        authorization.body = Some(object(&json!({"username": "root", "password": "r&t=ö"})));
         authorization.response_token_attr = Some("access_token".to_owned());
     }
 }
 
-fn headers(name: &str, value: &str) -> Option<Headers> {
-    Some(Headers::check([(name.to_owned(), value.to_owned())]).unwrap())
+fn headers(name: &str, value: &str) -> Headers {
+    Headers::check([(name.to_owned(), value.to_owned())]).unwrap()
 }
 
-fn object(value: serde_json::Value) -> Option<SecretObject> {
-    Some(SecretObject::new(value.as_object().unwrap().clone()))
+fn object(value: &serde_json::Value) -> SecretObject {
+    SecretObject::new(value.as_object().unwrap().clone())
 }
 
 #[tokio::test]
@@ -324,7 +324,7 @@ async fn a_fixed_authorization_wins_over_a_login_and_over_an_own_header() {
     app.webhook(&receiver.url("/ocr/:id"), |webhook| {
         login(webhook);
         webhook.authorization.fixed = Some("Bearer fixed".into());
-        webhook.headers = headers("AUTHORIZATION", "Basic own");
+        webhook.headers = Some(headers("AUTHORIZATION", "Basic own"));
     })
     .await;
 

@@ -18,13 +18,6 @@ async fn held(permits: &Arc<Semaphore>) -> Receiver {
     Receiver::start(move |_, _| Reply::WhenAllowed(Arc::clone(&permits))).await
 }
 
-/// Comes back when the receiver has seen `count` requests.
-async fn until_seen(receiver: &Receiver, count: usize) {
-    while receiver.seen().len() < count {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_receiver_never_meets_more_requests_at_once_than_its_limit() {
     let permits = Arc::new(Semaphore::new(0));
@@ -37,7 +30,7 @@ async fn a_receiver_never_meets_more_requests_at_once_than_its_limit() {
     app.pool.look_for_due().await.unwrap();
     while app.pool.run_once().await.unwrap() {}
     for answered in 0..4 {
-        until_seen(&receiver, answered + 2).await;
+        receiver.until_seen(answered + 2).await;
         assert_eq!(receiver.seen().len(), answered + 2, "two at once");
         permits.add_permits(1);
     }
@@ -115,7 +108,7 @@ async fn deleting_a_webhook_cancels_what_waits_and_what_comes_back_from_an_attem
     let in_flight = app.enqueue_one("doc-1").await;
     app.pool.look_for_due().await.unwrap();
     app.pool.run_once().await.unwrap();
-    until_seen(&receiver, 1).await;
+    receiver.until_seen(1).await;
     let waiting = app.enqueue_one("doc-2").await;
 
     app.store.delete_webhook(Scope::All, webhook, START).await.unwrap();
@@ -139,7 +132,7 @@ async fn a_stop_gives_back_what_waits_and_after_the_limit_what_is_in_flight() {
     }
     app.pool.look_for_due().await.unwrap();
     app.pool.run_once().await.unwrap();
-    until_seen(&receiver, 2).await;
+    receiver.until_seen(2).await;
 
     app.pool.drain(Duration::from_millis(1)).await;
 
@@ -158,7 +151,7 @@ async fn a_stop_lets_what_is_in_flight_finish() {
     let id = app.enqueue_one("doc-1").await;
     app.pool.look_for_due().await.unwrap();
     app.pool.run_once().await.unwrap();
-    until_seen(&receiver, 1).await;
+    receiver.until_seen(1).await;
 
     permits.add_permits(1);
     app.pool.drain(Duration::from_mins(1)).await;

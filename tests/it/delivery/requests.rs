@@ -9,8 +9,8 @@ use webhook_dispatcher::domain::method::Method;
 use crate::support::dispatcher::{Dispatcher, START, Setup};
 use crate::support::receiver::Receiver;
 
-fn headers(entries: &[(&str, &str)]) -> Option<Headers> {
-    Some(Headers::check(entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).unwrap())
+fn headers(entries: &[(&str, &str)]) -> Headers {
+    Headers::check(entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).unwrap()
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn get_and_delete_carry_no_body_and_no_content_type() {
 async fn own_headers_go_along_and_an_own_content_type_wins() {
     let (app, receiver) = (Dispatcher::new().await, Receiver::answering([]).await);
     let own = headers(&[("X-Tenant", "acme"), ("content-type", "application/vnd.ocr+json")]);
-    app.webhook(&receiver.url("/:id"), |webhook| webhook.headers = own).await;
+    app.webhook(&receiver.url("/:id"), |webhook| webhook.headers = Some(own)).await;
 
     app.enqueue("doc-1").await;
     app.run_until_idle().await;

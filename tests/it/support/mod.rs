@@ -1,5 +1,6 @@
 //! What tests stand on.
 
 pub(crate) mod dispatcher;
+pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod rest;

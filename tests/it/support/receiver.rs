@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::interval;
 
@@ -60,8 +60,15 @@ type Script = Arc<dyn Fn(&Seen, usize) -> Reply + Send + Sync>;
 /// A listening receiver; ends when dropped.
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    ledger: Arc<Ledger>,
     task: JoinHandle<()>,
+}
+
+/// Everything that came in, and a bell for whoever waits for more.
+#[derive(Default)]
+struct Ledger {
+    seen: Mutex<Vec<Seen>>,
+    grown: Notify,
 }
 
 impl Receiver {
@@ -69,9 +76,9 @@ impl Receiver {
     pub(crate) async fn start(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let task = tokio::spawn(accept(listener, Arc::new(script), Arc::clone(&seen)));
-        Self { address, seen, task }
+        let ledger = Arc::new(Ledger::default());
+        let task = tokio::spawn(accept(listener, Arc::new(script), Arc::clone(&ledger)));
+        Self { address, ledger, task }
     }
 
     /// A receiver that answers with these in turn, and 200 ever after.
@@ -86,7 +93,23 @@ impl Receiver {
 
     /// Everything that came in so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.ledger.seen.lock().unwrap().clone()
+    }
+
+    /// Comes back when `enough` says so of everything that came in.
+    pub(crate) async fn until(&self, enough: impl Fn(&[Seen]) -> bool) {
+        loop {
+            let grown = self.ledger.grown.notified();
+            if enough(&self.ledger.seen.lock().unwrap()) {
+                return;
+            }
+            grown.await;
+        }
+    }
+
+    /// Comes back when at least `count` requests came in.
+    pub(crate) async fn until_seen(&self, count: usize) {
+        self.until(|seen| seen.len() >= count).await;
     }
 
     /// What came in for targets that begin so.
@@ -101,20 +124,21 @@ impl Drop for Receiver {
     }
 }
 
-async fn accept(listener: TcpListener, script: Script, seen: Arc<Mutex<Vec<Seen>>>) {
+async fn accept(listener: TcpListener, script: Script, ledger: Arc<Ledger>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&seen)));
+        tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&ledger)));
     }
 }
 
-async fn serve(mut stream: TcpStream, script: Script, all: Arc<Mutex<Vec<Seen>>>) {
+async fn serve(mut stream: TcpStream, script: Script, ledger: Arc<Ledger>) {
     let mut buffer = Vec::new();
     while let Some(seen) = read_request(&mut stream, &mut buffer).await {
         let before = {
-            let mut all = all.lock().unwrap();
+            let mut all = ledger.seen.lock().unwrap();
             all.push(seen.clone());
             all.len() - 1
         };
+        ledger.grown.notify_waiters();
         if !answer(&mut stream, script(&seen, before)).await {
             return;
         }
@@ -183,7 +207,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Se
 }
 
 async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
-    let mut chunk = [0; 16 * 1024];
+    let mut chunk = vec![0; 16 * 1024];
     let read = stream.read(&mut chunk).await.ok()?;
     buffer.extend_from_slice(&chunk[..read]);
     (read > 0).then_some(())

@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use webhook_dispatcher::api::{self, ApiSettings, ApiState};
 use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::client::{ApiKey, KeyHash, Role};
-use webhook_dispatcher::domain::ids::{ClientId, IdSource};
+use webhook_dispatcher::domain::ids::IdSource;
 use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
 use webhook_dispatcher::intake::Intake;
 use webhook_dispatcher::store::Store;
@@ -153,12 +153,6 @@ impl Rest {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-}
-
-impl Tenant {
-    pub(crate) fn client_id(&self) -> ClientId {
-        self.id.parse().unwrap()
     }
 }
 

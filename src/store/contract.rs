@@ -62,8 +62,8 @@ pub trait Queue: Send + Sync {
     /// began: what an old edition was told says nothing of the new one.
     async fn record(&self, records: Vec<AttemptRecord>) -> Result<Vec<RecordOutcome>, StoreError>;
 
-    /// Gives claims back: their deliveries are pending again, due as before, no attempt counted (cancelled if their
-    /// webhook is deleted). Claims no longer held are passed over. Answers how many were given back.
+    /// Gives claims back: their deliveries are pending again, due as before, no attempt counted (cancelled as of its
+    /// deletion if their webhook is deleted). Claims no longer held are passed over. Answers how many were given back.
     async fn release(&self, claims: Vec<Claim>) -> Result<u64, StoreError>;
 
     /// Gives back, as [`Queue::release`] does, every claim of a node that lives no more; `node` is the caller, whose
@@ -103,7 +103,8 @@ pub trait Webhooks: Send + Sync {
     /// `webhook.version`; the stored version becomes one higher. Its state stays as it is.
     async fn update_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError>;
 
-    /// Sets the state of a webhook; the version becomes one higher. `false`: there is no such webhook in that scope.
+    /// Sets the state of a webhook and `updated_at`; the version becomes one higher. `false`: there is no such webhook in
+    /// that scope.
     async fn set_webhook_state(&self, scope: Scope, id: WebhookId, state: WebhookState, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Deletes a webhook: it is found no more, its secrets are gone, its pending deliveries are cancelled. `false`:
@@ -160,7 +161,7 @@ pub trait Upkeep: Send + Sync {
     /// and after `since`. What happened before a webhook's state last changed does not count.
     async fn failing_webhooks(&self, since: Timestamp) -> Result<Vec<WebhookId>, StoreError>;
 
-    /// Disables an active webhook; `false` if it is not active (any more).
+    /// Disables an active webhook, as [`Webhooks::set_webhook_state`] sets a state; `false` if it is not active (any more).
     async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Tidies the store's files and statistics, in a time that does not hold others up.

@@ -107,7 +107,8 @@ async fn retention_reads_what_has_expired() {
 
 #[tokio::test]
 async fn deleting_a_webhook_reads_its_pending_deliveries_alone() {
-    assert_reads(webhooks::CANCEL_PENDING, &["SEARCH delivery USING INDEX delivery_due (webhook_id=?)"]).await;
+    let steps = ["SEARCH d USING INDEX delivery_due (webhook_id=?)", "SEARCH delivery USING PRIMARY KEY (id=?)"];
+    assert_reads(webhooks::CANCEL_PENDING, &steps).await;
 }
 
 #[tokio::test]

@@ -61,10 +61,12 @@ const DELETE: &str = "
         headers = null, authorization_fixed = null, authorization_headers = null, authorization_body = null
     where id = ?1 and deleted_at is null and (?3 is null or client_id = ?3)";
 
-/// Reads the pending ones alone, not all that the webhook ever got.
+/// Reads the pending ones alone, not all that the webhook ever got; so many at a time, for SQLite keeps in memory which
+/// rows it is about to change.
 pub(super) const CANCEL_PENDING: &str = "
-    update delivery indexed by delivery_due set state = 'cancelled', finished_at = ?2
-    where webhook_id = ?1 and state = 'pending'";
+    update delivery set state = 'cancelled', finished_at = ?2
+    where id in (
+        select d.id from delivery d indexed by delivery_due where d.webhook_id = ?1 and d.state = 'pending' limit 10000)";
 
 const ONE: &str =
     concat!("select ", webhook_columns!(), " from webhook w where w.id = ?1 and w.deleted_at is null and (?2 is null or w.client_id = ?2)");
@@ -189,7 +191,16 @@ pub(super) async fn delete(tx: &mut Transaction<'_>, scope: Scope, id: WebhookId
         return Ok(false);
     }
     sqlx::query(DELETE_EVENTS).bind(id.as_uuid()).execute(&mut *tx.db).await?;
-    sqlx::query(CANCEL_PENDING).bind(id.as_uuid()).bind(now.as_micros()).execute(&mut *tx.db).await?;
+    cancel_pending(tx, id, now).await?;
     tx.signal(Signal::WebhookChanged(id));
     Ok(true)
+}
+
+async fn cancel_pending(tx: &mut Transaction<'_>, id: WebhookId, now: Timestamp) -> Result<(), StoreError> {
+    loop {
+        let query = sqlx::query(CANCEL_PENDING).bind(id.as_uuid()).bind(now.as_micros());
+        if query.execute(&mut *tx.db).await?.rows_affected() == 0 {
+            return Ok(());
+        }
+    }
 }

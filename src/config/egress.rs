@@ -25,7 +25,7 @@ pub struct EgressConfig {
 
 impl Default for EgressConfig {
     fn default() -> Self {
-        Self { allow: Vec::new(), connect_timeout_ms: 5000, idle_connections_per_host: 64, allow_http: true }
+        Self { allow: Vec::new(), connect_timeout_ms: 5000, idle_connections_per_host: 1024, allow_http: true }
     }
 }
 

@@ -55,6 +55,8 @@ struct Lane<T> {
     has_turn: bool,
     /// Whether it had no room when its turn came: it gets its turn back with the room.
     missed_turn: bool,
+    /// Whether a claim is under way for it.
+    planned: bool,
     finished_since_plan: u32,
     ahead: u32,
     /// When something was last started or answered.
@@ -71,6 +73,7 @@ impl<T> Lane<T> {
             waiting: VecDeque::new(),
             has_turn: false,
             missed_turn: false,
+            planned: false,
             finished_since_plan: 0,
             ahead: 0,
             moved_at: Timestamp::from_micros(0),
@@ -103,6 +106,7 @@ impl<T> Lane<T> {
             && self.waiting.is_empty()
             && !self.has_turn
             && !self.missed_turn
+            && !self.planned
             && self.held_back_until.is_none()
             && self.failed_logins == 0
     }
@@ -166,7 +170,10 @@ impl<T> LaneTable<T> {
             lane.held_back_until = None;
             match lane.room() {
                 0 => lane.missed_turn = true,
-                room => found.push((id, room)),
+                room => {
+                    lane.planned = true;
+                    found.push((id, room));
+                }
             }
         }
         found
@@ -179,6 +186,7 @@ impl<T> LaneTable<T> {
         self.held += claimed.len();
         let most_ahead = u32::try_from(self.capacity / AHEAD_SHARE).unwrap_or(u32::MAX);
         let lane = self.lane(quota.webhook_id);
+        lane.planned = false;
         if lane.is_held_back(now) {
             return Admitted { start: Vec::new(), give_back: claimed };
         }
@@ -446,6 +454,26 @@ mod tests {
         }
 
         assert_eq!(pauses, [SECOND, 2 * SECOND, 4 * SECOND, 5 * SECOND]);
+    }
+
+    #[test]
+    fn a_lane_that_runs_dry_during_a_claim_remembers_how_fast_it_was() {
+        let mut table = LaneTable::new(1000, 4);
+        table.hint(webhook(1));
+        let first = table.plan(NOW, 100);
+        table.admit(first[0], vec![(); 4], NOW);
+        let second = table.plan(NOW, 100);
+        assert_eq!(second, [], "there is no room yet");
+        table.answered(webhook(1), NOW);
+        let second = table.plan(NOW, 100);
+        for _ in 0..3 {
+            table.answered(webhook(1), NOW);
+        }
+        (0..4).for_each(|_| table.let_go(webhook(1)));
+
+        table.admit(second[0], vec![()], NOW);
+
+        assert_eq!(table.lanes[&webhook(1)].ahead, 8, "twice the four that were answered");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod contract;
 pub mod error;
 pub mod group_commit;
 pub mod records;
+mod rows;
 pub mod signal;
 pub mod sqlite;
 

@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file, owned by one process.
 //!
 //! One connection writes (`writer`), a pool of others reads. Statements are named constants beside the code that runs
-//! them; `rows` turns what they answer into the domain's values.
+//! them; `store::rows` turns what they answer into the domain's values.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use super::signal::Signal;
 use crate::domain::ids::IdSource;
 
 mod batch;
+mod cells;
 mod claim;
 mod clients;
 mod connect;
@@ -31,9 +32,7 @@ mod lock_file;
 mod plans;
 mod queue;
 mod record;
-mod rows;
 mod upkeep;
-mod webhook_rows;
 mod webhooks;
 mod writer;
 

@@ -11,13 +11,13 @@ use super::batch::Batch;
 use super::claim::claim_due;
 use super::enqueue::enqueue;
 use super::record::record;
-use super::rows::Fields;
 use super::writer::{Durability, Transaction};
 use crate::domain::ids::{NodeId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::store::contract::Queue;
 use crate::store::error::StoreError;
 use crate::store::records::{AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, Enqueued, NewEvent, RecordOutcome};
+use crate::store::rows::Fields;
 use crate::store::signal::Signal;
 
 /// Steps from one webhook with pending deliveries to the next along the index `delivery_due`, however many deliveries
@@ -119,7 +119,7 @@ fn given_back(tx: &mut Transaction<'_>, rows: &[SqliteRow]) -> Result<u64, Store
     for row in rows {
         let mut fields = Fields::of(row, "delivery");
         let webhook_id = fields.id("webhook_id")?;
-        if fields.get("state")? {
+        if fields.flag("state")? {
             waiting.insert(webhook_id);
         }
         count += 1;

@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 
 use self::connect::{check_schema, make_folder, open_writer, options, reader_pool};
 use self::lock_file::LockFile;
+use self::nodes::{Owner, Turns};
 use self::writer::Writer;
 use super::contract::Store;
 use super::error::StoreError;
@@ -26,8 +27,9 @@ mod connect;
 mod deliveries;
 mod delivery_list;
 mod enqueue;
-mod errors;
+
 mod lock_file;
+mod nodes;
 #[cfg(test)]
 mod plans;
 mod queue;
@@ -56,6 +58,8 @@ pub struct SqliteStore {
     readers: SqlitePool,
     ids: Arc<IdSource>,
     signals: broadcast::Sender<Signal>,
+    owner: Owner,
+    turns: Turns,
 }
 
 impl SqliteStore {
@@ -73,7 +77,7 @@ impl SqliteStore {
         let readers = reader_pool(options.clone(), with.readers);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
         let writer = Writer::new(connection, options, signals.clone(), lock);
-        Ok(Self { writer, readers, ids: with.ids, signals })
+        Ok(Self { writer, readers, ids: with.ids, signals, owner: Owner::default(), turns: Turns::default() })
     }
 }
 

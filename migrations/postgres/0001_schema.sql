@@ -163,3 +163,96 @@ alter table delivery_stat set (autovacuum_vacuum_scale_factor = 0, autovacuum_va
 alter table webhook set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 alter table event set (autovacuum_vacuum_insert_scale_factor = 0.05);
 alter table attempt set (autovacuum_vacuum_insert_scale_factor = 0.05);
+
+-- Nodes that share the database, and whose turn it is to do what recurs. Times are the server's own: the one clock that
+-- all nodes share.
+create table node (
+    id           uuid        primary key,
+    name         text        not null,
+    role         text        not null check (role in ('all', 'api', 'worker')),
+    version      text        not null,
+    started_at   timestamptz not null,
+    heartbeat_at timestamptz not null
+) with (fillfactor = 50);
+
+create table duty (
+    name    text        primary key,
+    -- The time of the schedule for which it was last done.
+    ran_for timestamptz not null,
+    -- Who does it at the moment.
+    held_by uuid
+) with (fillfactor = 50);
+
+-- For pipelines that write to this database: an event inside their own transaction, rolled back with it, delivered after it
+-- commits. The function does what an enqueue over REST does, under the same rules; it may be granted to roles that may not
+-- touch the tables.
+create schema if not exists dispatcher;
+
+-- A UUID of version 7 as the program makes them: milliseconds, then 4096ths of one, then chance.
+create function dispatcher.new_id() returns uuid language sql volatile as $$
+    select encode(
+        substring(int8send(micros / 1000) from 3 for 6)
+            || substring(int4send(28672 | (((micros % 1000) * 4096 / 1000)::integer)) from 3 for 2)
+            || substring(uuid_send(gen_random_uuid()) from 9 for 8), 'hex')::uuid
+    from (select floor(extract(epoch from clock_timestamp()) * 1000000)::bigint as micros) t
+$$;
+
+-- Answers the event's id; with a key that was used before, the first event's. A payload goes to receivers byte for byte.
+create function dispatcher.dispatcher_enqueue(client_id uuid, type text, subject text, payload bytea, idempotency_key text default null)
+returns uuid language plpgsql volatile security definer set search_path from current as $$
+#variable_conflict use_column
+declare
+    -- How the program writes text that holds NUL: a mark of its own stands for the mark, which no NUL can come with here.
+    mark constant text := U&'\+0F0000';
+    kept_subject constant text := replace(dispatcher_enqueue.subject, mark, mark || mark);
+    kept_key constant text := replace(dispatcher_enqueue.idempotency_key, mark, mark || mark);
+    new_event uuid := dispatcher.new_id();
+    wanted_by uuid[];
+begin
+    if dispatcher_enqueue.client_id is null or not exists (
+        select from client c where c.id = dispatcher_enqueue.client_id and c.deleted_at is null) then
+        raise exception 'there is no client %', dispatcher_enqueue.client_id using errcode = 'foreign_key_violation';
+    end if;
+    if dispatcher_enqueue.type is null or dispatcher_enqueue.type !~ '^[A-Za-z0-9._-]{1,100}$' then
+        raise exception 'type must be 1 to 100 letters, digits, dots, hyphens or underscores' using errcode = 'check_violation';
+    end if;
+    if dispatcher_enqueue.subject is null or length(dispatcher_enqueue.subject) not between 1 and 255 then
+        raise exception 'subject must have 1 to 255 characters' using errcode = 'check_violation';
+    end if;
+    if dispatcher_enqueue.payload is null then
+        raise exception 'payload must not be null' using errcode = 'check_violation';
+    end if;
+    if length(dispatcher_enqueue.idempotency_key) not between 1 and 255 then
+        raise exception 'idempotency_key must have 1 to 255 characters' using errcode = 'check_violation';
+    end if;
+
+    -- Locked against deletion, as every enqueue does.
+    select array_agg(w.id order by w.id) into wanted_by from (
+        select w.id from webhook_event e join webhook w on w.id = e.webhook_id
+        where e.client_id = dispatcher_enqueue.client_id and e.event_type = dispatcher_enqueue.type and w.deleted_at is null
+        for key share of w) w;
+    insert into event (id, client_id, event_type, subject, payload, idempotency_key, bare, created_at)
+    values (new_event, dispatcher_enqueue.client_id, dispatcher_enqueue.type, kept_subject, dispatcher_enqueue.payload, kept_key,
+        wanted_by is null, clock_timestamp())
+    -- Waits for another transaction with the same key: whether that is the first is known when it ends.
+    on conflict (client_id, idempotency_key) where idempotency_key is not null do nothing;
+    if not found then
+        select e.id into strict new_event from event e
+        where e.client_id = dispatcher_enqueue.client_id and e.idempotency_key = kept_key;
+        return new_event;
+    end if;
+    insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at)
+    select dispatcher.new_id(), new_event, w, dispatcher_enqueue.client_id, 'pending', clock_timestamp(), clock_timestamp()
+    from unnest(wanted_by) w;
+    return new_event;
+end
+$$;
+
+-- JSON as PostgreSQL writes it.
+create function dispatcher.dispatcher_enqueue(client_id uuid, type text, subject text, payload jsonb, idempotency_key text default null)
+returns uuid language sql volatile security definer set search_path from current as $$
+    select dispatcher.dispatcher_enqueue(client_id, type, subject, convert_to(payload::text, 'UTF8'), idempotency_key)
+$$;
+
+revoke all on function dispatcher.dispatcher_enqueue(uuid, text, text, bytea, text) from public;
+revoke all on function dispatcher.dispatcher_enqueue(uuid, text, text, jsonb, text) from public;

@@ -17,24 +17,27 @@ use crate::store::rows::{Fields, event, event_columns};
 
 /// Due deliveries of active webhooks, up to a limit for each, along the index `delivery_due`. What another caller is about
 /// to claim is skipped, not waited for. The choice is made once (`materialized`): an update that joined it anew could take
-/// more than the limit. A lane belongs to the node that has any of it in flight, so that its limits hold over all nodes.
+/// more than the limit. What was chosen is locked and so still pending. A lane belongs to the node that has any of it in
+/// flight, so that its limits hold over all nodes.
 pub(super) const CLAIM: &str = concat!(
-    "with due as materialized (
-        select d.id, w.version
-        from unnest($1::uuid[], $2::bigint[]) as lane (webhook_id, quota)
-        join webhook w on w.id = lane.webhook_id
-        cross join lateral (
-            select id from delivery
-            where webhook_id = lane.webhook_id and state = 'pending' and due_at <= $3
-            order by due_at, id limit lane.quota
-            for update skip locked) d
+    "with lane as materialized (
+        select w.id, w.version, l.quota
+        from unnest($1::uuid[], $2::bigint[]) as l (webhook_id, quota)
+        join webhook w on w.id = l.webhook_id
         where w.state = 'active' and w.deleted_at is null
             and not exists (
                 select from delivery other
-                where other.webhook_id = w.id and other.state = 'in_flight' and other.claimed_by <> $5)),
+                where other.webhook_id = l.webhook_id and other.state = 'in_flight' and other.claimed_by <> $5 limit 1)),
+    due as materialized (
+        select d.id, lane.version
+        from lane cross join lateral (
+            select id from delivery
+            where webhook_id = lane.id and state = 'pending' and due_at <= $3
+            order by due_at, id limit lane.quota
+            for update skip locked) d),
     claimed as (
         update delivery set state = 'in_flight', claim_token = $4, claimed_by = $5
-        from due where delivery.id = due.id and delivery.state = 'pending'
+        from due where delivery.id = due.id
         returning delivery.id, delivery.event_id, delivery.webhook_id, due.version, delivery.attempts,
             delivery.attempts_before_series, delivery.due_at)
     select d.id, d.webhook_id, d.version, d.attempts, d.attempts_before_series, d.due_at, ",

@@ -55,6 +55,7 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
+        ("enable_bitmapscan", "off"),
         ("jit", "off"),
     ];
     Ok(options.application_name("webhook-dispatcher").statement_cache_capacity(256).options(settings).disable_statement_logging())

@@ -20,7 +20,8 @@ use crate::store::rows::{summary, summary_columns};
 const MOST_SET_BACK: Duration = Duration::from_hours(24);
 
 /// Lists are planned anew each time; the ways that the hot path forbids are open to them.
-const PLANNED_ANEW: &str = "begin read only; set local plan_cache_mode = force_custom_plan; set local enable_hashjoin = on";
+const PLANNED_ANEW: &str = "begin read only; set local plan_cache_mode = force_custom_plan; set local enable_hashjoin = on;
+    set local enable_bitmapscan = on";
 
 /// Goes after a `delivery d`. The last attempt has the number of attempts for its own.
 macro_rules! summary_tables {

@@ -39,11 +39,11 @@ macro_rules! give_back {
         concat!(
             "with held as materialized (select d.id, d.claim_token, w.deleted_at from ",
             $held,
-            " join webhook w on w.id = d.webhook_id where d.state = 'in_flight' for key share of w)
+            " join webhook w on w.id = d.webhook_id for key share of w)
              update delivery d set
                  state = case when held.deleted_at is null then 'pending' else 'cancelled' end, finished_at = held.deleted_at,
                  claim_token = null, claimed_by = null
-             from held where d.id = held.id and d.claim_token = held.claim_token and d.state = 'in_flight'
+             from held where d.id = held.id and d.claim_token = held.claim_token
              returning d.webhook_id, d.state = 'pending'"
         )
     };

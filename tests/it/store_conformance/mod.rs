@@ -11,6 +11,7 @@ mod events;
 mod lifecycle;
 mod lists;
 mod nodes;
+mod outbox;
 mod postgres_database;
 mod records;
 mod releases;

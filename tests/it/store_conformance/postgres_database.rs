@@ -25,6 +25,11 @@ impl PostgresDatabase {
         Self { database: FreshDatabase::create() }
     }
 
+    /// Runs SQL as somebody else would.
+    pub(super) fn sql(&self, text: &str) -> Result<String, String> {
+        self.database.sql(text)
+    }
+
     /// As another node opens it: `seed` tells nodes apart.
     async fn open_as(&self, seed: u8) -> Arc<dyn Store> {
         let options = PostgresOptions {
@@ -41,6 +46,13 @@ impl PostgresDatabase {
 impl Database for PostgresDatabase {
     async fn open(&self) -> Arc<dyn Store> {
         self.open_as(9).await
+    }
+}
+
+#[async_trait]
+impl Database for Arc<PostgresDatabase> {
+    async fn open(&self) -> Arc<dyn Store> {
+        (**self).open().await
     }
 }
 

@@ -33,8 +33,13 @@ impl FreshDatabase {
         url.into()
     }
 
+    /// Runs SQL in this database; answers what `psql` prints, without headings, or what it says when that fails.
+    pub(crate) fn sql(&self, text: &str) -> Result<String, String> {
+        psql(&self.url(), text)
+    }
+
     fn on_server(&self, text: &str) {
-        psql(self.server.as_str(), text);
+        psql(self.server.as_str(), text).unwrap();
     }
 }
 
@@ -44,7 +49,8 @@ impl Drop for FreshDatabase {
     }
 }
 
-fn psql(url: &str, text: &str) {
+fn psql(url: &str, text: &str) -> Result<String, String> {
     let output = Command::new("psql").args([url, "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", text]).output().unwrap();
-    assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
+    let said = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim_end().to_owned();
+    if output.status.success() { Ok(said(output.stdout)) } else { Err(said(output.stderr)) }
 }

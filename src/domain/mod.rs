@@ -13,6 +13,7 @@ pub mod explanation;
 pub mod headers;
 pub mod ids;
 pub mod method;
+pub mod rate_limit;
 pub mod retry;
 pub mod target_url;
 pub mod time;

@@ -11,6 +11,7 @@ use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::method::Method;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::webhook::{Webhook, WebhookState};
 
@@ -47,6 +48,7 @@ pub(super) struct V1View {
     retry: Option<RetryPolicy>,
     timeout_ms: Option<u128>,
     max_in_flight: Option<u32>,
+    rate_limit: Option<RateLimit>,
 }
 
 /// A way to show a webhook.
@@ -100,6 +102,7 @@ impl View for V1View {
             retry: delivery.retry,
             timeout_ms: delivery.timeout.map(|timeout| timeout.as_millis()),
             max_in_flight: delivery.max_in_flight,
+            rate_limit: delivery.rate_limit,
             ocr: OcrView::of(api, webhook),
         }
     }

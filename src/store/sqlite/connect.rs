@@ -154,7 +154,7 @@ mod tests {
 
         assert_eq!(
             refused.to_string(),
-            "the database has schema version 9001, but this program knows none after 1: a newer program made it"
+            "the database has schema version 9001, but this program knows none after 2: a newer program made it"
         );
     }
 

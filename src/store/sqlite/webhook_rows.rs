@@ -22,8 +22,8 @@ macro_rules! webhook_columns {
     () => {
         "w.id, w.client_id, w.version, w.name, w.type_code, w.events, w.method, w.headers, w.url, w.header_auth,
          w.authorization_fixed, w.authorization_url, w.authorization_method, w.authorization_headers, w.authorization_body,
-         w.authorization_response_token_attr, w.retry, w.timeout_ms, w.max_in_flight, w.state, w.disable_reason,
-         w.created_at, w.updated_at"
+         w.authorization_response_token_attr, w.retry, w.timeout_ms, w.max_in_flight, w.rate_limit, w.state,
+         w.disable_reason, w.created_at, w.updated_at"
     };
 }
 pub(super) use webhook_columns;
@@ -68,6 +68,7 @@ fn definition(fields: &mut Fields<'_>) -> Result<WebhookDefinition, StoreError> 
             retry: fields.optional("retry", |text| serde_json::from_str(text).ok())?,
             timeout: fields.optional_number("timeout_ms")?.map(Duration::from_millis),
             max_in_flight: fields.optional_number("max_in_flight")?,
+            rate_limit: fields.optional("rate_limit", |text| serde_json::from_str(text).ok())?,
         },
     })
 }
@@ -83,7 +84,7 @@ fn state(fields: &mut Fields<'_>) -> Result<WebhookState, StoreError> {
     }
 }
 
-/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `max_in_flight`.
+/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
 pub(super) fn bind_definition<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     definition: &WebhookDefinition,
@@ -112,6 +113,7 @@ fn bind_settings<'q>(query: Query<'q, Sqlite, SqliteArguments>, settings: &Deliv
         .bind(settings.retry.as_ref().and_then(|retry| serde_json::to_string(retry).ok()))
         .bind(settings.timeout.map(millis))
         .bind(settings.max_in_flight)
+        .bind(settings.rate_limit.and_then(|limit| serde_json::to_string(&limit).ok()))
 }
 
 /// The words for a state: those of the columns `state` and `disable_reason`.

@@ -15,7 +15,8 @@ async fn a_webhook_shows_every_field() {
         "url": "https://example.com/hooks",
         "retry": {"delaysSeconds": [5, 300]},
         "timeoutMs": 2500,
-        "maxInFlight": 4
+        "maxInFlight": 4,
+        "rateLimit": {"requests": 30, "perSeconds": 60}
     });
 
     let made = rest.post("/v1/webhooks").key(&tenant.admin).json(&body).send().await;
@@ -42,7 +43,8 @@ async fn a_webhook_shows_every_field() {
         "disableReason": null,
         "retry": {"delaysSeconds": [5, 300], "jitter": 0.2},
         "timeoutMs": 2500,
-        "maxInFlight": 4
+        "maxInFlight": 4,
+        "rateLimit": {"requests": 30, "perSeconds": 60}
     });
     assert_eq!(made.text, expected.to_string());
     let read = rest.get(&format!("/v1/webhooks/{}", view["id"].as_str().unwrap())).key(&tenant.viewer).send().await;

@@ -12,6 +12,7 @@ pub mod event;
 pub mod explanation;
 pub mod headers;
 pub mod ids;
+pub mod lane;
 pub mod method;
 pub mod rate_limit;
 pub mod retry;

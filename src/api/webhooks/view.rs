@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::state::Api;
 use super::edition::Edition;
+use super::lane_view::LaneView;
 use crate::domain::authorization::mask_authorization;
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
@@ -49,6 +50,7 @@ pub(super) struct V1View {
     timeout_ms: Option<u128>,
     max_in_flight: Option<u32>,
     rate_limit: Option<RateLimit>,
+    lane: LaneView,
 }
 
 /// A way to show a webhook.
@@ -103,6 +105,7 @@ impl View for V1View {
             timeout_ms: delivery.timeout.map(|timeout| timeout.as_millis()),
             max_in_flight: delivery.max_in_flight,
             rate_limit: delivery.rate_limit,
+            lane: LaneView::of(api, &api.lanes.view(&webhook)),
             ocr: OcrView::of(api, webhook),
         }
     }

@@ -224,8 +224,13 @@ impl<T> LaneTable<T> {
 
     /// A claim is no longer held.
     pub fn let_go(&mut self, id: WebhookId) {
-        self.change(id, |lane| lane.held = lane.held.saturating_sub(1));
-        self.forget_if_new(id);
+        let is_new = self.change(id, |lane| {
+            lane.held = lane.held.saturating_sub(1);
+            lane.is_at_rest() && !lane.has_learnt()
+        });
+        if is_new == Some(true) {
+            self.lanes.remove(&id);
+        }
     }
 
     /// Takes out what waits in lanes of which nothing was answered lately; the caller gives those claims back and lets

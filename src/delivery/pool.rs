@@ -323,15 +323,11 @@ impl Pool {
     /// The request is no longer under way: tells the lane what was learnt and starts the next in its place.
     async fn make_way(self: &Arc<Self>, id: WebhookId, feedback: Feedback, sign: Sign) {
         let now = self.clock.now();
-        let mut more = Vec::new();
-        let (held_back, next) = {
+        let (held_back, more, next) = {
             let mut lanes = self.lanes();
-            let mut held_back = match sign {
-                Sign::Well => {
-                    more = lanes.heed_answer(id, now);
-                    Vec::new()
-                }
-                sign => lanes.heed(id, sign, now, &mut *self.worker.chance()),
+            let (mut held_back, more) = match sign {
+                Sign::Well => (Vec::new(), lanes.heed_answer(id, now)),
+                sign => (lanes.heed(id, sign, now, &mut *self.worker.chance()), Vec::new()),
             };
             match feedback {
                 Feedback::None => {}
@@ -341,7 +337,7 @@ impl Pool {
                 }
                 Feedback::HoldBackUntil(until) => held_back.extend(lanes.hold_back(id, until)),
             }
-            (held_back, lanes.answered(id, now))
+            (held_back, more, lanes.answered(id, now))
         };
         for ready in more.into_iter().chain(next) {
             self.start(ready);

@@ -101,9 +101,9 @@ impl<T> LaneTable<T> {
         let at_most = |places: usize| u32::try_from(places).unwrap_or(u32::MAX).min(limit);
         let (budget, doubtful_budget) = (at_most(self.places.room()), at_most(self.places.room_for_doubtful()));
         let named = self.lanes_with_room(now, budget, doubtful_budget);
-        let count = |of: &dyn Fn(&Named) -> bool| u32::try_from(named.iter().filter(|named| of(named)).count()).unwrap_or(u32::MAX).max(1);
-        let share = (budget / count(&|_| true)).max(1);
-        let doubtful_share = share.min((doubtful_budget / count(&|named| !named.is_trusted)).max(1));
+        let doubtful = named.iter().filter(|named| !named.is_trusted).count();
+        let share = even_share(budget, named.len());
+        let doubtful_share = share.min(even_share(doubtful_budget, doubtful));
         let quota = |Named { webhook_id, room, is_trusted }: Named| {
             let share = if is_trusted { share } else { doubtful_share };
             LaneQuota { webhook_id, limit: room.min(share) }
@@ -377,6 +377,11 @@ struct Named {
     webhook_id: WebhookId,
     room: u32,
     is_trusted: bool,
+}
+
+/// What each of so many lanes may have of a budget; one at least.
+fn even_share(budget: u32, among: usize) -> u32 {
+    (budget / u32::try_from(among.max(1)).unwrap_or(u32::MAX)).max(1)
 }
 
 fn lane<T>(lanes: &mut HashMap<WebhookId, Lane<T>>, id: WebhookId, limit: u32) -> &mut Lane<T> {

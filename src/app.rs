@@ -1,9 +1,9 @@
 //! The composition root: the only place that names concrete back ends and clients, and the order of start and stop.
 //!
 //! ```text
-//! start: store ─► predecessor's claims back ─► root key ─► outgoing calls ─► pool ─► intake ─► API ─► maintenance
+//! start: store ─► node known, claims of the dead back ─► root key ─► outgoing calls ─► pool ─► intake ─► API ─► maintenance
 //! stop:  claiming ends; API (calls under way are answered) ─► intake  beside  pool (in flight finishes, the rest goes
-//!        back), both within the drain limit ─► store
+//!        back), both within the drain limit ─► node gone ─► store
 //! ```
 
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::api::{self, ApiSettings, ApiState};
-use crate::config::Config;
+use crate::config::{Config, StoreUrl};
 use crate::delivery::PoolSettings;
 use crate::delivery::lanes::{BreakerSettings, LaneSettings};
 use crate::delivery::pool::Pool;
@@ -30,15 +30,18 @@ use crate::delivery::sender::Sender;
 use crate::delivery::worker::Worker;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::client::{ApiKey, KeyHash, Role, new_key_text};
-use crate::domain::ids::{IdSource, NodeId};
+use crate::domain::ids::IdSource;
+use crate::domain::node::Node;
 use crate::domain::retry::RetryPolicy;
-use crate::domain::time::{Clock, SystemClock};
+use crate::domain::time::{Clock, SystemClock, Timestamp};
 use crate::egress::{Caller, EgressSettings, HttpCaller};
 use crate::intake::Intake;
 use crate::maintenance::{self, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore};
-use crate::store::Store;
+use crate::node::{Heartbeat, Membership};
 use crate::store::group_commit::GroupLimits;
+use crate::store::postgres::{PostgresOptions, PostgresStore};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::store::{Store, StoreError};
 use crate::token::{AccessTokens, TokenSettings};
 
 /// A running dispatcher.
@@ -55,6 +58,9 @@ pub struct App {
     stop_background: CancellationToken,
     api: JoinHandle<std::io::Result<()>>,
     background: TaskTracker,
+    membership: Arc<Membership>,
+    stop_beating: CancellationToken,
+    beating: JoinHandle<()>,
 }
 
 /// What every part is made from.
@@ -73,14 +79,13 @@ impl App {
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let foundation = Foundation::lay(config).await?;
         let Foundation { store, clock, ids, chance } = &foundation;
-        let node: NodeId = ids.next(clock.now());
-        let taken_back = store.take_back_claims(node).await.context("the claims of the last run could not be taken back")?;
-        info!(node.id = %node, taken_back, "store opened");
+        let membership = join(config, &foundation).await.context("the node could not be made known")?;
+        info!(node.id = %membership.id(), "store opened");
         let new_root_key = foundation.ensure_root_key(config).await.context("no root key could be made")?;
 
         let policy = Arc::new(AddressPolicy::new(config.egress.allow.clone()));
         let caller: Arc<dyn Caller> = Arc::new(HttpCaller::new(Arc::clone(&policy), &egress_settings(config))?);
-        let pool = pool(config, node, &foundation, caller)?;
+        let pool = pool(config, &membership, &foundation, caller)?;
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config)));
         let listener =
             TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
@@ -88,11 +93,16 @@ impl App {
 
         let (stop_api, stop_background) = (CancellationToken::new(), CancellationToken::new());
         let background = TaskTracker::new();
-        background.spawn(Arc::clone(&pool).run(store.signals(), stop_background.clone()));
-        for duty in duties(config, store)? {
-            background.spawn(maintenance::run(duty, Arc::clone(clock), stop_background.clone()));
+        let stop_beating = CancellationToken::new();
+        let beating = tokio::spawn(Arc::clone(&membership).run(stop_beating.clone()));
+        if config.node.role.delivers() {
+            background.spawn(Arc::clone(&pool).run(store.signals(), stop_background.clone()));
+            for duty in duties(config, store)? {
+                background.spawn(maintenance::run(duty, Arc::clone(&membership), Arc::clone(clock), stop_background.clone()));
+            }
         }
-        let router = api::router(ApiState {
+        let make_router = if config.node.role.answers() { api::router } else { api::health_router };
+        let router = make_router(ApiState {
             store: Arc::clone(store),
             intake: Arc::clone(&intake),
             lanes: pool.clone(),
@@ -104,7 +114,21 @@ impl App {
         let api = tokio::spawn(api::serve(listener, router, stop_api.clone()));
         let store = Arc::clone(store);
         let drain_limit = config.server.drain();
-        Ok(Self { address, new_root_key, drain_limit, store, intake, pool, stop_api, stop_background, api, background })
+        Ok(Self {
+            address,
+            new_root_key,
+            drain_limit,
+            store,
+            intake,
+            pool,
+            stop_api,
+            stop_background,
+            api,
+            background,
+            membership,
+            stop_beating,
+            beating,
+        })
     }
 
     /// Stops in order: nothing more is claimed and no new caller is answered; what is in flight, in and out, finishes
@@ -125,6 +149,10 @@ impl App {
             self.pool.drain(self.drain_limit).await;
         };
         tokio::join!(incoming, outgoing);
+        // The node lives until what it had in flight has ended.
+        self.stop_beating.cancel();
+        drop(self.beating.await);
+        self.membership.leave().await;
         self.store.close().await;
         info!("stopped");
     }
@@ -134,9 +162,9 @@ impl Foundation {
     async fn lay(config: &Config) -> anyhow::Result<Self> {
         let chance = Chance::from_system()?;
         let ids = Arc::new(IdSource::seeded(chance.seed()));
-        let options = SqliteOptions { path: config.store.path().to_owned(), readers: config.store.readers, ids: Arc::clone(&ids) };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await?);
-        Ok(Self { store, clock: Arc::new(SystemClock), ids, chance })
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open_store(config, &ids, clock.now()).await?;
+        Ok(Self { store, clock, ids, chance })
     }
 
     /// Makes the first root key, unless there is one: the configured text, or one of our own that is then shown.
@@ -167,12 +195,38 @@ impl Foundation {
     }
 }
 
-fn pool(config: &Config, node: NodeId, foundation: &Foundation, caller: Arc<dyn Caller>) -> anyhow::Result<Arc<Pool>> {
+async fn open_store(config: &Config, ids: &Arc<IdSource>, now: Timestamp) -> Result<Arc<dyn Store>, StoreError> {
+    let ids = Arc::clone(ids);
+    Ok(match &config.store.url {
+        StoreUrl::Sqlite(path) => {
+            Arc::new(SqliteStore::open(SqliteOptions { path: path.clone(), readers: config.store.readers, ids }).await?)
+        }
+        StoreUrl::Postgres(url) => {
+            let url = url.expose_secret().to_owned();
+            Arc::new(PostgresStore::open(PostgresOptions { url, connections: config.store.connections, ids, now }).await?)
+        }
+    })
+}
+
+async fn join(config: &Config, foundation: &Foundation) -> Result<Arc<Membership>, StoreError> {
+    let now = foundation.clock.now();
+    let node = Node {
+        id: foundation.ids.next(now),
+        name: config.node.name.clone(),
+        role: config.node.role,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: now,
+    };
+    let heartbeat = Heartbeat { interval: config.node.heartbeat(), limit: config.node.limit() };
+    Membership::join(node, heartbeat, Arc::clone(&foundation.store)).await
+}
+
+fn pool(config: &Config, membership: &Arc<Membership>, foundation: &Foundation, caller: Arc<dyn Caller>) -> anyhow::Result<Arc<Pool>> {
     let Foundation { store, clock, chance, .. } = foundation;
     let settings = pool_settings(config)?;
     let tokens = AccessTokens::new(Arc::clone(&caller), Arc::clone(clock), token_settings(config));
     let worker = Worker::new(Sender::new(caller, tokens), Arc::clone(clock), settings.clone(), StdRng::from_seed(chance.seed()));
-    Ok(Pool::new(node, Arc::clone(store), Arc::clone(clock), worker, settings))
+    Ok(Pool::new(Arc::clone(membership), Arc::clone(store), Arc::clone(clock), worker, settings))
 }
 
 fn duties(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<ScheduledDuty>> {

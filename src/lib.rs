@@ -22,9 +22,10 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`domain`] | the words and the pure rules: states, schedules, urls, authorization, addresses |
-//! | [`store`] | the contract of what is kept, and the SQLite back end behind it |
+//! | [`store`] | the contract of what is kept, and behind it SQLite for one process, PostgreSQL for many |
 //! | [`egress`] | the one guarded way to call a url that a customer typed |
 //! | [`token`] | access tokens: one login per webhook at a time, kept while they are good |
+//! | [`node`] | this process among others on the same database: heartbeats, whose lane, whose turn |
 //! | [`intake`] | group commit of incoming events |
 //! | [`delivery`] | pool, lanes, worker, recorder: from due to recorded |
 //! | [`maintenance`] | duties on cron schedules |
@@ -37,8 +38,8 @@
 //!
 //! # Which way dependencies point
 //!
-//! `domain` knows nobody. `config`, `store` and `egress` know `domain`, `token` knows `egress`; `intake`, `delivery`, `maintenance` and
-//! `api` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
+//! `domain` knows nobody. `config`, `store` and `egress` know `domain`, `token` knows `egress`, `node` knows `store`; `intake`,
+//! `delivery`, `maintenance` and `api` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
 //! what starts it know everything. `tests/tidy.rs` holds this, and that `sqlx` is named in `store` alone, `axum` in `api`
 //! (and in the demonstration's receiver), `reqwest` in `egress`.
 
@@ -52,6 +53,7 @@ pub mod domain;
 pub mod egress;
 pub mod intake;
 pub mod maintenance;
+pub mod node;
 pub mod store;
 pub mod telemetry;
 pub mod token;

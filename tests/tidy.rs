@@ -30,9 +30,10 @@ const EDGES: &[(&str, Knows)] = &[
     ("store", Knows::Only(&["domain"])),
     ("egress", Knows::Only(&["domain", "config"])),
     ("token", Knows::Only(&["domain", "config", "egress"])),
+    ("node", Knows::Only(&["domain", "config", "store"])),
     ("intake", Knows::Only(&["domain", "config", "store"])),
-    ("delivery", Knows::Only(&["domain", "config", "store", "token", "egress"])),
-    ("maintenance", Knows::Only(&["domain", "config", "store"])),
+    ("delivery", Knows::Only(&["domain", "config", "store", "token", "egress", "node"])),
+    ("maintenance", Knows::Only(&["domain", "config", "store", "node"])),
     ("api", Knows::Only(&["domain", "config", "store", "intake"])),
     ("telemetry", Knows::Only(&["domain", "config"])),
     ("app", Knows::AllBut(&["cli", "demo"])),
@@ -54,8 +55,21 @@ const CLOCK: Confined =
     Confined { names: &["Utc::now", "Local::now", "SystemTime::now"], places: &["src/domain/time", "benches/end_to_end/clock"] };
 
 /// How long something took: only what waits for the outside world, and what watches this program from outside.
-const STOPWATCH: Confined =
-    Confined { names: &["Instant::now"], places: &["src/egress", "src/token", "src/delivery", "src/demo", "src/cli", "benches", "tests"] };
+const STOPWATCH: Confined = Confined {
+    names: &["Instant::now"],
+    places: &[
+        "src/egress",
+        "src/token",
+        "src/delivery",
+        "src/node",
+        "src/store/postgres",
+        "src/store/sqlite/nodes",
+        "src/demo",
+        "src/cli",
+        "benches",
+        "tests",
+    ],
+};
 
 /// Chance that is not seeded.
 const CHANCE: Confined =
@@ -82,6 +96,8 @@ const SLEEP: Confined = Confined {
         // Production loops wait for what is due; tests call the steps between the waits.
         "src/delivery/pool",
         "src/maintenance/scheduler",
+        // Signals to other nodes gather for a moment.
+        "src/store/postgres/announcer",
     ],
 };
 

@@ -143,7 +143,7 @@ impl ApiError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Overloaded | Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Store(error) if matches!(**error, StoreError::Busy(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(error) if matches!(**error, StoreError::Busy(_) | StoreError::Unanswered(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Unanswered | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

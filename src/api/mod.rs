@@ -18,6 +18,7 @@ mod events;
 mod fields;
 mod health;
 mod key_cache;
+mod nodes;
 mod path;
 mod query;
 mod server;
@@ -41,15 +42,26 @@ use self::state::Api;
 
 /// The whole interface as a service.
 pub fn router(state: ApiState) -> Router {
-    let max_body_bytes = state.settings.max_body_bytes;
-    Router::new()
+    let routes = Router::new()
         .merge(api_keys::routes())
         .merge(clients::routes())
         .merge(deliveries::routes())
         .merge(enqueue::routes())
         .merge(events::routes())
         .merge(health::routes())
-        .merge(webhooks::routes())
+        .merge(nodes::routes())
+        .merge(webhooks::routes());
+    guarded(routes, state)
+}
+
+/// What a node answers that only delivers: whether it is well.
+pub fn health_router(state: ApiState) -> Router {
+    guarded(health::routes(), state)
+}
+
+fn guarded(routes: Router<Api>, state: ApiState) -> Router {
+    let max_body_bytes = state.settings.max_body_bytes;
+    routes
         .fallback(|| async { ApiError::NotFound })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .layer(DefaultBodyLimit::max(max_body_bytes))

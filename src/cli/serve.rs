@@ -22,10 +22,13 @@ pub(super) struct ServeArgs {
     /// Where to keep everything; short for `--set store.url=…`.
     #[arg(long, value_name = "URL")]
     store_url: Option<String>,
+    /// What this node does: all, api or worker; short for `--set node.role=…`.
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
 }
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<()> {
-    let short_forms = [("server.listen", args.listen), ("store.url", args.store_url)];
+    let short_forms = [("server.listen", args.listen), ("store.url", args.store_url), ("node.role", args.role)];
     let overrides = short_forms.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?))).collect();
     let config = args.config.load(overrides)?;
     telemetry::init_logs(&config.log.level, config.log.format)?;

@@ -16,6 +16,7 @@ mod lanes;
 mod layers;
 mod log;
 mod maintenance;
+mod node;
 mod retry;
 mod root;
 mod schedule;
@@ -37,6 +38,7 @@ pub use self::lanes::LanesConfig;
 use self::layers::Layers;
 pub use self::log::{LogConfig, LogFormat};
 pub use self::maintenance::MaintenanceConfig;
+pub use self::node::NodeConfig;
 pub use self::retry::RetryConfig;
 pub use self::root::RootConfig;
 pub use self::schedule::{Schedule, ScheduleError};
@@ -72,6 +74,8 @@ pub struct Config {
     pub egress: EgressConfig,
     /// When recurring duties are due, and how long things are kept.
     pub maintenance: MaintenanceConfig,
+    /// This process among others on the same database.
+    pub node: NodeConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -105,6 +109,7 @@ impl Config {
         TokenConfig::validate(&mut Check::of("token", layers));
         EgressConfig::validate(&mut Check::of("egress", layers));
         MaintenanceConfig::validate(&mut Check::of("maintenance", layers));
+        NodeConfig::validate(&mut Check::of("node", layers));
         LogConfig::validate(&mut Check::of("log", layers));
     }
 
@@ -118,7 +123,6 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::time::Duration;
 
     use chrono::FixedOffset;
@@ -130,7 +134,7 @@ mod tests {
     const SECRET: &str = "correct-horse-battery-staple-0123456789";
 
     /// Every integer key with the least and the greatest value that it allows.
-    const INTEGERS: [(&str, i64, i64); 30] = [
+    const INTEGERS: [(&str, i64, i64); 33] = [
         ("delivery.claim_batch", 1, 4096),
         ("delivery.kept_body_bytes", 0, 65_536),
         ("delivery.max_in_flight", 1, 65_536),
@@ -151,9 +155,12 @@ mod tests {
         ("maintenance.failing_days", 1, 365),
         ("maintenance.finished_days", 1, 3650),
         ("maintenance.idempotency_days", 1, 3650),
+        ("node.heartbeat_ms", 100, 60_000),
+        ("node.limit_ms", 400, 600_000),
         ("retry.retry_after_max_seconds", 1, 604_800),
         ("server.drain_seconds", 1, 3600),
         ("server.max_body_bytes", 1024, 268_435_456),
+        ("store.connections", 4, 1_000),
         ("store.readers", 1, 64),
         ("token.default_ttl_seconds", 0, 86_400),
         ("token.failure_backoff_max_seconds", 1, 86_400),
@@ -182,6 +189,8 @@ mod tests {
             "lanes.breaker_pause_seconds" => "lanes.breaker_pause_max_seconds=86400",
             "lanes.breaker_pause_max_seconds" => "lanes.breaker_pause_seconds=1",
             "token.failure_backoff_seconds" => "token.failure_backoff_max_seconds=86400",
+            "node.heartbeat_ms" => "node.limit_ms=600000",
+            "node.limit_ms" => "node.heartbeat_ms=100",
             _ => "token.failure_backoff_seconds=1",
         }
     }
@@ -322,8 +331,8 @@ mod tests {
             "command line: server.time_offset = \"Z\" is not allowed; allowed is +HH:MM or -HH:MM"
         );
         assert_eq!(
-            error(&["store.url=postgres://me:hush@host/db"]),
-            "command line: store.url = \"postgres://****@host/db\" is not allowed; allowed is sqlite:// and the path of a file"
+            error(&["store.url=postgres://me:hush@host/"]),
+            "command line: store.url = \"postgres://****@host/\" is not allowed; allowed is sqlite:// and the path of a file, or postgres:// and host and database"
         );
         assert_eq!(
             error(&["delivery.user_agent= "]),
@@ -421,7 +430,7 @@ mod tests {
         assert_eq!(config.server.listen, "[::1]:0".parse().unwrap());
         assert_eq!(config.server.time_offset, FixedOffset::west_opt(3 * 3600).unwrap());
         assert_eq!(config.server.drain(), Duration::from_secs(30));
-        assert_eq!(config.store.path(), Path::new("data/dispatcher.db"));
+        assert_eq!(config.store.url.to_string(), "sqlite://data/dispatcher.db");
         assert_eq!(config.delivery.timeout(), Duration::from_secs(15));
         assert_eq!(config.delivery.poll_interval(), Duration::from_secs(1));
         assert_eq!(config.lanes.breaker_pause(), Duration::from_secs(5));

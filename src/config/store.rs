@@ -1,10 +1,12 @@
 //! `[store]`: where the data is.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::as_text;
 use super::check::Check;
@@ -16,34 +18,33 @@ pub struct StoreConfig {
     /// Where the data is.
     #[serde(with = "as_text")]
     pub url: StoreUrl,
-    /// Connections that read.
+    /// Connections that read, of `SQLite`.
     pub readers: u32,
+    /// Connections that read and write, of `PostgreSQL`.
+    pub connections: u32,
 }
 
 /// Where the data is: which kind of store, and which one of that kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StoreUrl {
     /// `sqlite://PATH`: an `SQLite` file, which is made when it does not exist.
     Sqlite(PathBuf),
+    /// `postgres://…`: a `PostgreSQL` database, which must exist.
+    Postgres(SecretString),
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: StoreUrl::Sqlite("data/dispatcher.db".into()), readers: 4 }
+        Self { url: StoreUrl::Sqlite("data/dispatcher.db".into()), readers: 4, connections: 16 }
     }
 }
 
 impl StoreConfig {
-    /// The path of the `SQLite` file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        let StoreUrl::Sqlite(path) = &self.url;
-        path
-    }
-
     pub(super) fn validate(check: &mut Check<'_>) {
-        check.text("url", "sqlite:// and the path of a file", |text| text.parse::<StoreUrl>().is_ok());
+        check
+            .text("url", "sqlite:// and the path of a file, or postgres:// and host and database", |text| text.parse::<StoreUrl>().is_ok());
         check.integer("readers", 1..=64);
+        check.integer("connections", 4..=1_000);
     }
 }
 
@@ -55,18 +56,45 @@ pub struct NotAStoreUrl;
 impl FromStr for StoreUrl {
     type Err = NotAStoreUrl;
 
-    /// A path ends where the text ends: there are no parameters. A store in memory is refused, because it keeps nothing.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let path = text.strip_prefix("sqlite://").filter(|path| !path.is_empty() && !path.contains(['?', '\0'])).ok_or(NotAStoreUrl)?;
-        if path == ":memory:" || path.ends_with('/') { Err(NotAStoreUrl) } else { Ok(Self::Sqlite(path.into())) }
+        match text.split_once("://") {
+            Some(("sqlite", path)) => sqlite(path),
+            Some(("postgres" | "postgresql", _)) => postgres(text),
+            _ => Err(NotAStoreUrl),
+        }
     }
 }
 
+/// A path ends where the text ends: there are no parameters. A store in memory is refused, because it keeps nothing.
+fn sqlite(path: &str) -> Result<StoreUrl, NotAStoreUrl> {
+    let names_no_file = path.is_empty() || path == ":memory:" || path.ends_with('/') || path.contains(['?', '\0']);
+    if names_no_file { Err(NotAStoreUrl) } else { Ok(StoreUrl::Sqlite(path.into())) }
+}
+
+fn postgres(text: &str) -> Result<StoreUrl, NotAStoreUrl> {
+    let url = Url::parse(text).map_err(|_| NotAStoreUrl)?;
+    let names_a_database = url.path().len() > 1;
+    if names_a_database { Ok(StoreUrl::Postgres(text.into())) } else { Err(NotAStoreUrl) }
+}
+
 impl fmt::Display for StoreUrl {
+    /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Sqlite(path) = self;
-        write!(f, "sqlite://{}", path.display())
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(secret) => f.write_str(&without_secrets(secret.expose_secret())),
+        }
     }
+}
+
+/// A password may stand before the host and among the parameters.
+fn without_secrets(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else { return "postgres://…".to_owned() };
+    if url.password().is_some() && url.set_password(Some("***")).is_err() {
+        return "postgres://…".to_owned();
+    }
+    url.set_query(None);
+    url.into()
 }
 
 #[cfg(test)]
@@ -78,13 +106,28 @@ mod tests {
         for (text, path) in [("sqlite://data/x.db", "data/x.db"), ("sqlite:///var/x y.db", "/var/x y.db"), ("sqlite://x", "x")] {
             let url: StoreUrl = text.parse().unwrap();
 
-            assert_eq!(StoreConfig { url: url.clone(), readers: 1 }.path(), Path::new(path));
+            assert!(matches!(&url, StoreUrl::Sqlite(found) if found.as_os_str() == path), "{url:?}");
             assert_eq!(url.to_string(), text);
         }
     }
 
     #[test]
-    fn what_is_no_file_is_refused() {
+    fn a_database_is_shown_without_its_password() {
+        for (text, shown) in [
+            ("postgres://host/db", "postgres://host/db"),
+            ("postgresql://user:pass@host:5433/db", "postgresql://user:***@host:5433/db"),
+            ("postgres://user@host/db?sslmode=require&password=pass", "postgres://user@host/db"),
+        ] {
+            let url: StoreUrl = text.parse().unwrap();
+
+            assert!(matches!(&url, StoreUrl::Postgres(kept) if kept.expose_secret() == text));
+            assert_eq!(url.to_string(), shown);
+            assert!(!format!("{url:?}").contains("pass"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_store_is_refused() {
         for text in [
             "",
             "x.db",
@@ -93,9 +136,12 @@ mod tests {
             "sqlite://:memory:",
             "sqlite://data/",
             "sqlite://x.db?mode=memory",
-            "postgres://host/db",
+            "postgres://host",
+            "postgres://host/",
+            "postgres://",
+            "mysql://host/db",
         ] {
-            assert_eq!(text.parse::<StoreUrl>(), Err(NotAStoreUrl), "{text:?}");
+            assert!(text.parse::<StoreUrl>().is_err(), "{text:?}");
         }
     }
 }

@@ -29,10 +29,11 @@ use super::outcome::Sign;
 use super::recorder::{Recorder, Unrecorded};
 use super::worker::{Ended, Feedback, Ready, Worker};
 use crate::domain::delivery::Transition;
-use crate::domain::ids::{NodeId, WebhookId};
+use crate::domain::ids::WebhookId;
 use crate::domain::lane::{LaneView, Lanes};
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::Webhook;
+use crate::node::Membership;
 use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery, LaneQuota, RecordOutcome};
 use crate::store::signal::Signal;
 use crate::store::{Store, StoreError};
@@ -48,7 +49,7 @@ const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// The worker pool of this node.
 pub struct Pool {
-    node: NodeId,
+    membership: Arc<Membership>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     worker: Worker,
@@ -67,12 +68,18 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool that claims for `node`. It does nothing until [`Self::run`] or [`Self::run_once`].
+    /// A pool that claims for this node. It does nothing until [`Self::run`] or [`Self::run_once`].
     #[must_use]
-    pub fn new(node: NodeId, store: Arc<dyn Store>, clock: Arc<dyn Clock>, worker: Worker, settings: PoolSettings) -> Arc<Self> {
+    pub fn new(
+        membership: Arc<Membership>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        worker: Worker,
+        settings: PoolSettings,
+    ) -> Arc<Self> {
         let abort = CancellationToken::new();
         Arc::new(Self {
-            node,
+            membership,
             definitions: Definitions::new(Arc::clone(&store)),
             recorder: Recorder::new(Arc::clone(&store), settings.record_batch, abort.clone()),
             lanes: Mutex::new(LaneTable::new(settings.lanes)),
@@ -133,11 +140,14 @@ impl Pool {
     /// When the store fails; the lanes that were asked for keep their turn.
     pub async fn run_once(self: &Arc<Self>) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        let plan = self.lanes().plan(now, self.settings.claim_batch);
+        if !self.membership.is_alive() {
+            return Ok(false);
+        }
+        let plan = self.plan(now);
         if plan.is_empty() {
             return Ok(false);
         }
-        match self.store.claim_due(ClaimRequest { node: self.node, now, lanes: plan.clone() }).await {
+        match self.store.claim_due(ClaimRequest { node: self.membership.id(), now, lanes: plan.clone() }).await {
             Ok(claimed) => self.take_in(&plan, claimed).await.map(|()| true),
             Err(failure) => {
                 let mut lanes = self.lanes();
@@ -298,14 +308,29 @@ impl Pool {
         definition.map(|_| Vec::new())
     }
 
+    /// What to claim of the lanes that this node serves. The others lose their turn here and have it there.
+    fn plan(&self, now: Timestamp) -> Vec<LaneQuota> {
+        let mut lanes = self.lanes();
+        let (ours, others): (Vec<_>, Vec<_>) =
+            lanes.plan(now, self.settings.claim_batch).into_iter().partition(|quota| self.membership.serves(quota.webhook_id));
+        for quota in others {
+            lanes.admit(quota, Vec::new(), now);
+        }
+        ours
+    }
+
     fn start(self: &Arc<Self>, ready: Ready) {
         let pool = Arc::clone(self);
         self.tasks.spawn(async move { pool.see_through(ready).await });
     }
 
-    /// One delivery from its start to its record.
+    /// One delivery from its start to its record. Nothing starts on a node that the others may take for dead.
     async fn see_through(self: Arc<Self>, ready: Ready) {
         let id = ready.claimed.webhook_id;
+        if !self.membership.is_alive() {
+            self.make_way(id, Feedback::None, Sign::None).await;
+            return self.give_back_or_owe(vec![ready]).await;
+        }
         let ended = tokio::select! {
             ended = AssertUnwindSafe(self.worker.attempt(&ready)).catch_unwind() => ended,
             () = self.abort.cancelled() => return self.give_back_or_owe(vec![ready]).await,

@@ -110,7 +110,7 @@ mod tests {
         let config = config(listen, Path::new("/tmp/x/dispatcher.db"), &["log.level=info".to_owned()]).unwrap();
 
         assert_eq!(config.server.listen, listen);
-        assert_eq!(config.store.path(), Path::new("/tmp/x/dispatcher.db"));
+        assert_eq!(config.store.url.to_string(), "sqlite:///tmp/x/dispatcher.db");
         assert_eq!(config.retry.delays(), [1, 1, 2].map(Duration::from_secs));
         assert_eq!(config.egress.allow.len(), 2);
         assert_eq!(config.log.level, "info");

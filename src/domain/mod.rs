@@ -14,6 +14,7 @@ pub mod headers;
 pub mod ids;
 pub mod lane;
 pub mod method;
+pub mod node;
 pub mod rate_limit;
 pub mod retry;
 pub mod target_url;

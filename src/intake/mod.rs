@@ -66,14 +66,14 @@ impl Intake {
 }
 
 /// Commits requests together. Where that fails each is tried alone, so that one caller's events cannot fail another's;
-/// a busy store would only be kept busier by that.
+/// a busy store would only be kept busier by that, and what may be stored is not stored again.
 async fn commit(queue: Arc<dyn Queue>, requests: Vec<Request>) -> Vec<Answer> {
     if requests.len() == 1 {
         return each_alone(&*queue, requests).await;
     }
     match queue.enqueue(requests.iter().flatten().cloned().collect()).await {
         Ok(enqueued) => shares(&requests, enqueued),
-        Err(error @ StoreError::Busy(_)) => {
+        Err(error @ (StoreError::Busy(_) | StoreError::Unanswered(_))) => {
             let error = IntakeError::Store(Arc::new(error));
             requests.iter().map(|_| Err(error.clone())).collect()
         }
@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
     use crate::domain::event::{Event, EventType};
-    use crate::domain::ids::{EventId, NodeId, WebhookId};
+    use crate::domain::ids::{EventId, WebhookId};
     use crate::domain::time::Timestamp;
     use crate::store::records::{AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, RecordOutcome};
 
@@ -146,10 +146,6 @@ mod tests {
         }
 
         async fn release(&self, _: Vec<Claim>) -> Result<u64, StoreError> {
-            unreachable!()
-        }
-
-        async fn take_back_claims(&self, _: NodeId) -> Result<u64, StoreError> {
             unreachable!()
         }
     }

@@ -9,7 +9,9 @@ use tracing::{error, info};
 
 use super::Duty;
 use crate::config::Schedule;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
+use crate::node::Membership;
+use crate::store::StoreError;
 
 /// The clock is asked again at least this often, so that a clock that was set is heeded.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
@@ -22,8 +24,9 @@ pub struct ScheduledDuty {
     pub schedule: Schedule,
 }
 
-/// Does `scheduled` whenever it is due, until `stop`. A time that passes during a run is not made up for.
-pub async fn run(scheduled: ScheduledDuty, clock: Arc<dyn Clock>, stop: CancellationToken) {
+/// Does `scheduled` whenever it is due and this node's turn, until `stop`. A time that passes during a run is not made up
+/// for.
+pub async fn run(scheduled: ScheduledDuty, membership: Arc<Membership>, clock: Arc<dyn Clock>, stop: CancellationToken) {
     while let Some(due_at) = scheduled.schedule.next_after(clock.now()) {
         while clock.now() < due_at {
             let wait = due_at.since(clock.now()).min(LONGEST_SLEEP);
@@ -32,10 +35,20 @@ pub async fn run(scheduled: ScheduledDuty, clock: Arc<dyn Clock>, stop: Cancella
                 () = sleep(wait) => {}
             }
         }
-        let name = scheduled.duty.name();
-        match scheduled.duty.run_once(clock.now()).await {
-            Ok(changed) => info!(duty = name, changed, "duty done"),
-            Err(failure) => error!(duty = name, error = %failure, source = ?std::error::Error::source(&failure), "duty failed"),
+        if let Err(failure) = take_turn(&*scheduled.duty, &membership, due_at, clock.now()).await {
+            error!(duty = scheduled.duty.name(), error = %failure, source = ?std::error::Error::source(&failure), "duty failed");
         }
     }
+}
+
+/// Does the duty that is due at `due_at`, unless another node does.
+async fn take_turn(duty: &dyn Duty, membership: &Membership, due_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    let name = duty.name();
+    if !membership.take_turn(name, due_at).await? {
+        return Ok(());
+    }
+    let done = duty.run_once(now).await;
+    membership.end_turn(name).await?;
+    info!(duty = name, changed = done?, "duty done");
+    Ok(())
 }

@@ -1,12 +1,16 @@
 //! What every store guarantees. Read this before a back end; rely on this, never on a back end.
 //!
 //! Three rules hold for every call:
-//! - **All or nothing.** A call that answers `Ok` is on stable storage whole; one that answers `Err` left nothing.
+//! - **All or nothing.** A call that answers `Ok` is on stable storage whole; one that answers `Err` left nothing, but for
+//!   [`StoreError::Unanswered`], of which nobody knows.
 //! - **Not undone by impatience.** A write that has begun is finished even when its caller stops waiting.
-//! - **The caller tells the time.** No call asks a clock; every time that is stored or compared is an argument.
+//! - **The caller tells the time.** No call asks a clock; every time that is stored or compared is an argument. Only
+//!   whether nodes live ([`Nodes`]) is judged by the store's clock.
 //!
 //! The exception to the first rule is [`Queue::claim_due`]: a claim only has to survive the process that holds it, not
 //! a power cut, for after one nobody holds it.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
@@ -14,18 +18,19 @@ use tokio::sync::broadcast;
 use super::error::StoreError;
 use super::records::{
     AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, Enqueued,
-    EventDetail, EventFilter, KeyDeletion, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope, WebhookWrite,
+    EventDetail, EventFilter, KeyDeletion, KnownNode, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope, WebhookWrite,
 };
 use super::signal::Signal;
 use crate::domain::client::{ApiKey, Client, KeyHash};
 use crate::domain::event::Event;
 use crate::domain::ids::{ApiKeyId, ClientId, DeliveryId, EventId, NodeId, WebhookId};
+use crate::domain::node::Node;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 
 /// A whole store.
 #[async_trait]
-pub trait Store: Queue + Deliveries + Webhooks + Clients + Upkeep {
+pub trait Store: Queue + Nodes + Deliveries + Webhooks + Clients + Upkeep {
     /// Hints about what this store wrote from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;
 
@@ -52,7 +57,9 @@ pub trait Queue: Send + Sync {
     /// Claims due deliveries of the named webhooks, earliest `due_at` first within a webhook, and makes them in flight.
     ///
     /// Of all concurrent callers at most one receives a given delivery while its claim lives. Of a webhook that is not
-    /// active, nothing is claimed. Fewer than a lane's limit come back only if no more were due.
+    /// active, nothing is claimed, and in a store that nodes share nothing of one of which another node holds a claim.
+    /// Else fewer than a lane's limit come back only if no more were due. What a call claims that fails is pending again
+    /// soon after the next call.
     async fn claim_due(&self, request: ClaimRequest) -> Result<Vec<ClaimedDelivery>, StoreError>;
 
     /// Stores attempts and moves their deliveries on, each only if its claim is still held; answers in the order given.
@@ -65,10 +72,34 @@ pub trait Queue: Send + Sync {
     /// Gives claims back: their deliveries are pending again, due as before, no attempt counted (cancelled as of its
     /// deletion if their webhook is deleted). Claims no longer held are passed over. Answers how many were given back.
     async fn release(&self, claims: Vec<Claim>) -> Result<u64, StoreError>;
+}
 
-    /// Gives back, as [`Queue::release`] does, every claim of a node that lives no more; `node` is the caller, whose
-    /// claims stay. Answers how many were given back.
-    async fn take_back_claims(&self, node: NodeId) -> Result<u64, StoreError>;
+/// The nodes that share a store, and what only one of them may do.
+///
+/// Whether a node lives is judged by the store's own clock, the one that all of them share. A store that one process owns
+/// knows no other living node.
+#[async_trait]
+pub trait Nodes: Send + Sync {
+    /// Says that `node` lives now. Answers how long before it last said so; `None` the first time, and after it was
+    /// forgotten.
+    async fn beat(&self, node: Node) -> Result<Option<Duration>, StoreError>;
+
+    /// The nodes that are known, oldest first.
+    async fn nodes(&self) -> Result<Vec<KnownNode>, StoreError>;
+
+    /// Says that a node lives no more. Its claims can be taken back at once.
+    async fn leave(&self, node: NodeId) -> Result<(), StoreError>;
+
+    /// Gives back, as [`Queue::release`] does, every claim of a node that is not known or has not said for `silent_for`
+    /// that it lives; `node` is the caller, whose claims stay. Answers how many were given back.
+    async fn take_back_claims(&self, node: NodeId, silent_for: Duration) -> Result<u64, StoreError>;
+
+    /// Whether `node` is to do the duty that is due at `due_at`: of all that ask for a time one gets it, none gets an
+    /// earlier one, and none while another living node (as for [`Nodes::take_back_claims`]) has not ended its turn.
+    async fn take_turn(&self, duty: &'static str, node: NodeId, due_at: Timestamp, silent_for: Duration) -> Result<bool, StoreError>;
+
+    /// Ends a turn.
+    async fn end_turn(&self, duty: &'static str, node: NodeId) -> Result<(), StoreError>;
 }
 
 /// Events and deliveries as people see and change them.

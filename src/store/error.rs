@@ -3,12 +3,15 @@
 /// Whatever a back end's library reports.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A store could not do what was asked. Nothing of the failed call is stored.
+/// A store could not do what was asked. Nothing of the failed call is stored, but for [`StoreError::Unanswered`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The store is there but did not get to it in time; the same call may succeed later.
     #[error("store is busy")]
     Busy(#[source] BoxError),
+    /// The connection ended before the store answered: whether the call took effect is unknown.
+    #[error("store gave no answer")]
+    Unanswered(#[source] BoxError),
     /// A rule of the schema forbids what was to be stored.
     #[error("constraint {constraint} does not hold")]
     Conflict {

@@ -4,9 +4,13 @@
 //! (`tests/it/store_conformance`) holds every back end to it.
 
 pub mod contract;
+mod driver_errors;
 pub mod error;
 pub mod group_commit;
+pub mod postgres;
 pub mod records;
+mod repeats;
+mod rows;
 pub mod signal;
 pub mod sqlite;
 

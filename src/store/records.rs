@@ -1,9 +1,12 @@
 //! The data that goes in and out of a store.
 
+use std::time::Duration;
+
 use crate::domain::attempt::{Attempt, AttemptOutcome};
 use crate::domain::delivery::{Delivery, DeliveryState, Transition};
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, WebhookId};
+use crate::domain::node::Node;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{DisableReason, Webhook};
 
@@ -267,6 +270,17 @@ pub enum KeyDeletion {
     NotFound,
     /// It is the only root key left: without it nobody could manage clients.
     LastRootKey,
+}
+
+/// A node as the store knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownNode {
+    /// The node.
+    pub node: Node,
+    /// How long ago it last said that it lives.
+    pub silent_for: Duration,
+    /// How many claims it holds.
+    pub claims: u64,
 }
 
 /// What retention may remove, and how much of it in one step.

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::support::postgres::FreshDatabase;
 use crate::support::process::{Process, RestClient};
 use crate::support::receiver::{Receiver, Seen};
 
@@ -104,11 +105,24 @@ fn repeats(seen: &[Seen], acknowledged: &HashMap<String, String>) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_and_little_is_repeated_however_often_the_program_is_killed() {
+    kill_again_and_again(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL, which tests/run starts"]
+async fn nothing_acknowledged_is_lost_in_a_shared_store_either() {
+    let database = FreshDatabase::create();
+    let url = format!("store.url={}", database.url());
+
+    kill_again_and_again(&[&url, "node.heartbeat_ms=100", "node.limit_ms=500"]).await;
+}
+
+async fn kill_again_and_again(settings: &[&str]) {
     let seed = seed();
     let mut chance = StdRng::seed_from_u64(seed);
     let (folder, receiver, rest) = (tempfile::tempdir().unwrap(), Receiver::answering([]).await, RestClient::new());
-    let settings = [format!("delivery.max_in_flight={MAX_IN_FLIGHT}")];
-    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let bound = format!("delivery.max_in_flight={MAX_IN_FLIGHT}");
+    let settings: Vec<&str> = settings.iter().copied().chain([bound.as_str()]).collect();
     let (numbers, acknowledged) = (Arc::new(AtomicUsize::new(0)), Arc::new(Acknowledged::default()));
 
     let mut process = Process::start(folder.path(), &settings).await;

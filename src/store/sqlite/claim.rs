@@ -9,11 +9,11 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::batch::{Batch, Bound};
-use super::rows::{Fields, event, event_columns};
 use super::writer::Transaction;
 use crate::domain::ids::{ClaimToken, IdSource, WebhookId};
 use crate::store::error::StoreError;
 use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery};
+use crate::store::rows::{Fields, event, event_columns};
 
 /// Due deliveries of active webhooks, up to a limit for each. Every arm reads a range of the index `delivery_due`, in its
 /// order; the order of the whole is made by the reader. The limit is an expression, because for a bare parameter SQLite
@@ -75,7 +75,7 @@ fn claimed(row: &SqliteRow, token: ClaimToken) -> Result<ClaimedDelivery, StoreE
     Ok(ClaimedDelivery {
         claim: Claim { delivery_id: fields.id("id")?, token },
         webhook_id: fields.id("webhook_id")?,
-        webhook_version: fields.get("version")?,
+        webhook_version: fields.number("version")?,
         attempts: fields.number("attempts")?,
         attempts_before_series: fields.number("attempts_before_series")?,
         due_at: fields.time("due_at")?,

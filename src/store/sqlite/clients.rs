@@ -1,11 +1,9 @@
 //! Clients and their API keys.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::SqliteStore;
-use super::rows::Fields;
 use super::webhooks::{client_exists, client_of, delete};
 use super::writer::Transaction;
 use crate::domain::client::{ApiKey, Client, KeyHash, Role};
@@ -14,6 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::store::contract::Clients;
 use crate::store::error::StoreError;
 use crate::store::records::{KeyDeletion, Page, Scope};
+use crate::store::rows::{client, client_columns, key, key_columns};
 
 const INSERT_CLIENT: &str = "insert into client (id, name, created_at) values (?, ?, ?)";
 
@@ -23,16 +22,10 @@ const DELETE_KEYS_OF: &str = "delete from api_key where client_id = ?";
 
 const WEBHOOKS_OF: &str = "select id from webhook where client_id = ? and deleted_at is null";
 
-const CLIENT: &str = "select id, name, created_at from client where id = ? and deleted_at is null";
+const CLIENT: &str = concat!("select ", client_columns!(), " from client where id = ? and deleted_at is null");
 
-const CLIENTS: &str = "
-    select id, name, created_at from client where deleted_at is null and (?1 is null or id < ?1) order by id desc limit ?2";
-
-macro_rules! key_columns {
-    () => {
-        "id, client_id, role, name, prefix, hash, created_at"
-    };
-}
+const CLIENTS: &str =
+    concat!("select ", client_columns!(), " from client where deleted_at is null and (?1 is null or id < ?1) order by id desc limit ?2");
 
 const INSERT_KEY: &str = concat!("insert into api_key (", key_columns!(), ") values (?, ?, ?, ?, ?, ?, ?)");
 
@@ -57,12 +50,12 @@ impl Clients for SqliteStore {
 
     async fn client(&self, id: ClientId) -> Result<Option<Client>, StoreError> {
         let row = sqlx::query(CLIENT).bind(id.as_uuid()).fetch_optional(&self.readers).await?;
-        row.as_ref().map(client_row).transpose()
+        row.as_ref().map(|row| client(row)).transpose()
     }
 
     async fn clients(&self, page: Page<ClientId>) -> Result<Vec<Client>, StoreError> {
         let query = sqlx::query(CLIENTS).bind(page.before.map(ClientId::as_uuid)).bind(page.limit);
-        query.fetch_all(&self.readers).await?.iter().map(client_row).collect()
+        query.fetch_all(&self.readers).await?.iter().map(|row| client(row)).collect()
     }
 
     async fn insert_api_key(&self, key: ApiKey) -> Result<bool, StoreError> {
@@ -75,7 +68,7 @@ impl Clients for SqliteStore {
 
     async fn api_key(&self, hash: KeyHash) -> Result<Option<ApiKey>, StoreError> {
         let row = sqlx::query(KEY_BY_HASH).bind(hash.0.as_slice()).fetch_optional(&self.readers).await?;
-        row.as_ref().map(key_row).transpose()
+        row.as_ref().map(|row| key(row)).transpose()
     }
 
     async fn api_keys(&self, scope: Scope, page: Page<ApiKeyId>) -> Result<Vec<ApiKey>, StoreError> {
@@ -87,30 +80,12 @@ impl Clients for SqliteStore {
             query.push(" and id < ").push_bind(before.as_uuid());
         }
         query.push(" order by id desc limit ").push_bind(page.limit);
-        query.build().fetch_all(&self.readers).await?.iter().map(key_row).collect()
+        query.build().fetch_all(&self.readers).await?.iter().map(|row| key(row)).collect()
     }
 
     async fn insert_first_root_key(&self, key: ApiKey) -> Result<bool, StoreError> {
         self.writer.write(|tx| Box::pin(async move { insert_first_root_key(tx, &key).await })).await
     }
-}
-
-fn client_row(row: &SqliteRow) -> Result<Client, StoreError> {
-    let mut fields = Fields::of(row, "client");
-    Ok(Client { id: fields.id("id")?, name: fields.get("name")?, created_at: fields.time("created_at")? })
-}
-
-fn key_row(row: &SqliteRow) -> Result<ApiKey, StoreError> {
-    let mut fields = Fields::of(row, "api_key");
-    Ok(ApiKey {
-        id: fields.id("id")?,
-        client_id: fields.get::<Option<uuid::Uuid>>("client_id")?.map(ClientId::from),
-        role: fields.parse("role")?,
-        name: fields.get("name")?,
-        prefix: fields.get("prefix")?,
-        hash: KeyHash(fields.get::<&[u8]>("hash")?.try_into().map_err(|_| fields.corrupt("hash"))?),
-        created_at: fields.time("created_at")?,
-    })
 }
 
 async fn insert_client(tx: &mut Transaction<'_>, client: &Client) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
-use super::errors::unusable;
+use crate::store::driver_errors::unusable;
 use crate::store::error::StoreError;
 
 /// The tables, and how they came to be.
@@ -154,7 +154,7 @@ mod tests {
 
         assert_eq!(
             refused.to_string(),
-            "the database has schema version 9001, but this program knows none after 2: a newer program made it"
+            format!("the database has schema version 9001, but this program knows none after {}: a newer program made it", known_version())
         );
     }
 

@@ -6,9 +6,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::delivery_list::{list, summary, summary_columns, summary_tables};
-use super::rows::{Fields, attempt, attempt_columns, delivery, delivery_columns, event, event_columns};
-use super::webhook_rows::{webhook_columns, webhook_row};
+use super::delivery_list::{list, summary_tables};
 use super::webhooks::client_of;
 use super::writer::Transaction;
 use crate::domain::delivery::DeliveryState;
@@ -18,6 +16,9 @@ use crate::domain::time::Timestamp;
 use crate::store::contract::Deliveries;
 use crate::store::error::StoreError;
 use crate::store::records::{DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, Page, Scope};
+use crate::store::rows::{
+    Fields, attempt, attempt_columns, delivery, delivery_columns, event, event_columns, summary, summary_columns, webhook, webhook_columns,
+};
 use crate::store::signal::Signal;
 
 const SUMMARY: &str =
@@ -90,7 +91,7 @@ async fn detail(db: &mut SqliteConnection, row: &SqliteRow) -> Result<DeliveryDe
     let webhook = sqlx::query(WEBHOOK_OF).bind(summary.delivery.webhook_id.as_uuid()).fetch_one(&mut *db).await?;
     let attempts = sqlx::query(ATTEMPTS_OF).bind(summary.delivery.id.as_uuid()).fetch_all(&mut *db).await?;
     let attempts = attempts.iter().map(|row| attempt(&mut Fields::of(row, "attempt"))).collect::<Result<_, _>>()?;
-    Ok(DeliveryDetail { summary, webhook: webhook_row(&webhook)?, attempts })
+    Ok(DeliveryDetail { summary, webhook: self::webhook(&webhook)?, attempts })
 }
 
 fn event_list(filter: &EventFilter, page: Page<EventId>) -> QueryBuilder<Sqlite> {
@@ -124,11 +125,11 @@ async fn standing(tx: &mut Transaction<'_>, scope: Scope, id: DeliveryId) -> Res
         return Ok(None);
     };
     let mut fields = Fields::of(&row, "delivery");
-    fields.get::<Uuid>("id")?;
+    fields.id::<Uuid>("id")?;
     Ok(Some(Standing {
         state: fields.parse("state")?,
         webhook_id: fields.id("webhook_id")?,
-        webhook_is_deleted: fields.get("webhook_id")?,
+        webhook_is_deleted: fields.flag("webhook_id")?,
     }))
 }
 

@@ -4,32 +4,21 @@
 
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::rows::{Fields, delivery, outcome_and_status};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::DeliveryId;
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
-use crate::store::records::{DeliveryFilter, DeliverySummary, LastAttempt, Page, Scope};
+use crate::store::records::{DeliveryFilter, DeliverySummary, Page, Scope};
+use crate::store::rows::{summary, summary_columns};
 
 /// Up to so many deliveries in a state are cheaper to sort than to look for among all the others.
 const FEW: i64 = 50_000;
 
 /// A clock is trusted not to be set back further than this.
 const MOST_SET_BACK: Duration = Duration::from_hours(24);
-
-macro_rules! summary_columns {
-    () => {
-        concat!(
-            super::rows::delivery_columns!(),
-            ", e.id, e.event_type, e.subject, a.delivery_id, a.finished_at, a.outcome, a.reason, a.status, a.detail"
-        )
-    };
-}
-pub(super) use summary_columns;
 
 /// Goes after a `delivery d`. The last attempt has the number of attempts for its own.
 macro_rules! summary_tables {
@@ -39,26 +28,6 @@ macro_rules! summary_tables {
 }
 pub(super) use summary_tables;
 
-/// Reads `summary_columns!`.
-pub(super) fn summary(row: &SqliteRow) -> Result<DeliverySummary, StoreError> {
-    let mut fields = Fields::of(row, "delivery");
-    let delivery = delivery(&mut fields)?;
-    fields.enter("event");
-    fields.get::<Uuid>("id")?;
-    let (event_type, subject) = (fields.parse("event_type")?, fields.get("subject")?);
-    Ok(DeliverySummary { delivery, event_type, subject, last_attempt: last_attempt(&mut fields)? })
-}
-
-fn last_attempt(fields: &mut Fields<'_>) -> Result<Option<LastAttempt>, StoreError> {
-    fields.enter("attempt");
-    if fields.get::<Option<Uuid>>("delivery_id")?.is_none() {
-        return Ok(None);
-    }
-    let finished_at = fields.time("finished_at")?;
-    let (outcome, status) = outcome_and_status(fields)?;
-    Ok(Some(LastAttempt { finished_at, outcome, status, detail: fields.get("detail")? }))
-}
-
 /// Does what `Deliveries::deliveries` promises.
 pub(super) async fn list(
     db: &mut SqliteConnection,
@@ -66,7 +35,7 @@ pub(super) async fn list(
     page: Page<DeliveryId>,
 ) -> Result<Vec<DeliverySummary>, StoreError> {
     let path = path(db, filter).await?;
-    statement(filter, page, path).build().fetch_all(db).await?.iter().map(summary).collect()
+    statement(filter, page, path).build().fetch_all(db).await?.iter().map(|row| summary(row)).collect()
 }
 
 fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: Path) -> QueryBuilder<Sqlite> {

@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 
 use super::batch::{Batch, Bound};
-use super::rows::Fields;
 use super::writer::Transaction;
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{ClientId, DeliveryId, EventId, IdSource, WebhookId};
 use crate::store::error::StoreError;
 use crate::store::records::{Enqueued, NewEvent};
+use crate::store::rows::Fields;
 use crate::store::signal::Signal;
 
 /// Which of these keys are taken, and by which event.

@@ -6,7 +6,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::errors::unusable;
+use crate::store::driver_errors::unusable;
 use crate::store::error::StoreError;
 
 /// Held for as long as the database is owned. The operating system lets go of it when the process ends, however it ends.

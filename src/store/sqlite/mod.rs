@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file, owned by one process.
 //!
 //! One connection writes (`writer`), a pool of others reads. Statements are named constants beside the code that runs
-//! them; `rows` turns what they answer into the domain's values.
+//! them; `store::rows` turns what they answer into the domain's values.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 
 use self::connect::{check_schema, make_folder, open_writer, options, reader_pool};
 use self::lock_file::LockFile;
+use self::nodes::{Owner, Turns};
 use self::writer::Writer;
 use super::contract::Store;
 use super::error::StoreError;
@@ -19,21 +20,21 @@ use super::signal::Signal;
 use crate::domain::ids::IdSource;
 
 mod batch;
+mod cells;
 mod claim;
 mod clients;
 mod connect;
 mod deliveries;
 mod delivery_list;
 mod enqueue;
-mod errors;
+
 mod lock_file;
+mod nodes;
 #[cfg(test)]
 mod plans;
 mod queue;
 mod record;
-mod rows;
 mod upkeep;
-mod webhook_rows;
 mod webhooks;
 mod writer;
 
@@ -57,6 +58,8 @@ pub struct SqliteStore {
     readers: SqlitePool,
     ids: Arc<IdSource>,
     signals: broadcast::Sender<Signal>,
+    owner: Owner,
+    turns: Turns,
 }
 
 impl SqliteStore {
@@ -74,7 +77,7 @@ impl SqliteStore {
         let readers = reader_pool(options.clone(), with.readers);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
         let writer = Writer::new(connection, options, signals.clone(), lock);
-        Ok(Self { writer, readers, ids: with.ids, signals })
+        Ok(Self { writer, readers, ids: with.ids, signals, owner: Owner::default(), turns: Turns::default() })
     }
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::connect::{open_writer, options};
 use super::delivery_list::tests::text as list_text;
-use super::{claim, enqueue, queue, record, upkeep, webhooks};
+use super::{claim, enqueue, nodes, queue, record, upkeep, webhooks};
 use crate::domain::delivery::DeliveryState;
 use crate::store::records::{DeliveryFilter, Scope};
 
@@ -65,7 +65,7 @@ async fn records_and_releases_look_up_their_claims() {
 
 #[tokio::test]
 async fn a_start_reads_only_what_is_in_flight() {
-    assert_reads(queue::TAKE_BACK, &["SCAN delivery USING INDEX delivery_in_flight", "SEARCH w USING PRIMARY KEY (id=?)"]).await;
+    assert_reads(nodes::TAKE_BACK, &["SCAN delivery USING INDEX delivery_in_flight", "SEARCH w USING PRIMARY KEY (id=?)"]).await;
 }
 
 #[tokio::test]

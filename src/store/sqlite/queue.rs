@@ -11,13 +11,13 @@ use super::batch::Batch;
 use super::claim::claim_due;
 use super::enqueue::enqueue;
 use super::record::record;
-use super::rows::Fields;
 use super::writer::{Durability, Transaction};
-use crate::domain::ids::{NodeId, WebhookId};
+use crate::domain::ids::WebhookId;
 use crate::domain::time::Timestamp;
 use crate::store::contract::Queue;
 use crate::store::error::StoreError;
 use crate::store::records::{AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, Enqueued, NewEvent, RecordOutcome};
+use crate::store::rows::Fields;
 use crate::store::signal::Signal;
 
 /// Steps from one webhook with pending deliveries to the next along the index `delivery_due`, however many deliveries
@@ -46,15 +46,6 @@ pub(super) static RELEASE: LazyLock<Batch> = LazyLock::new(|| {
         "(?, ?)",
     )
 });
-
-/// One process owns the file, so every other node lives no more. Reads the index `delivery_in_flight`, which is small.
-pub(super) const TAKE_BACK: &str = "
-    update delivery set
-        state = iif(w.deleted_at is null, 'pending', 'cancelled'), finished_at = w.deleted_at,
-        claim_token = null, claimed_by = null
-    from webhook w
-    where delivery.state = 'in_flight' and delivery.claimed_by <> ? and w.id = delivery.webhook_id
-    returning webhook_id, state = 'pending'";
 
 #[async_trait]
 impl Queue for SqliteStore {
@@ -93,10 +84,6 @@ impl Queue for SqliteStore {
         }
         self.writer.write(|tx| Box::pin(async move { release(tx, &claims).await })).await
     }
-
-    async fn take_back_claims(&self, node: NodeId) -> Result<u64, StoreError> {
-        self.writer.write(move |tx| Box::pin(take_back(tx, node))).await
-    }
 }
 
 async fn release(tx: &mut Transaction<'_>, claims: &[Claim]) -> Result<u64, StoreError> {
@@ -107,19 +94,14 @@ async fn release(tx: &mut Transaction<'_>, claims: &[Claim]) -> Result<u64, Stor
     given_back(tx, &rows)
 }
 
-async fn take_back(tx: &mut Transaction<'_>, node: NodeId) -> Result<u64, StoreError> {
-    let rows = sqlx::query(TAKE_BACK).bind(node.as_uuid()).fetch_all(&mut *tx.db).await?;
-    given_back(tx, &rows)
-}
-
 /// Announces the webhooks whose deliveries wait again, and counts what was given back.
-fn given_back(tx: &mut Transaction<'_>, rows: &[SqliteRow]) -> Result<u64, StoreError> {
+pub(super) fn given_back(tx: &mut Transaction<'_>, rows: &[SqliteRow]) -> Result<u64, StoreError> {
     let mut waiting = HashSet::<WebhookId>::new();
     let mut count = 0;
     for row in rows {
         let mut fields = Fields::of(row, "delivery");
         let webhook_id = fields.id("webhook_id")?;
-        if fields.get("state")? {
+        if fields.flag("state")? {
             waiting.insert(webhook_id);
         }
         count += 1;

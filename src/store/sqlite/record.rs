@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use sqlx::SqliteConnection;
 
 use super::batch::{Batch, Bound};
-use super::rows::{Fields, dead_letter_word, micros, outcome_words};
 use super::writer::Transaction;
 use crate::domain::attempt::{Attempt, AttemptOutcome, FailureReason};
 use crate::domain::delivery::{DeliveryState, Transition};
@@ -16,6 +15,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::webhook::DisableReason;
 use crate::store::error::StoreError;
 use crate::store::records::{AttemptRecord, Claim, RecordOutcome};
+use crate::store::rows::Fields;
+use crate::store::rows::words::{dead_letter_word, micros, outcome_words};
 use crate::store::signal::Signal;
 
 /// Which of these webhooks are deleted.

@@ -5,7 +5,6 @@ use sqlx::SqliteConnection;
 
 use super::SqliteStore;
 use super::record::disable_webhook;
-use super::rows::Fields;
 use super::writer::Transaction;
 use crate::domain::ids::WebhookId;
 use crate::domain::time::Timestamp;
@@ -13,6 +12,7 @@ use crate::domain::webhook::DisableReason;
 use crate::store::contract::Upkeep;
 use crate::store::error::StoreError;
 use crate::store::records::{Removed, RetentionStep};
+use crate::store::rows::Fields;
 
 /// The deliveries that a step removes, oldest first: each arm a range of the index `delivery_finished`.
 macro_rules! expired_deliveries {

@@ -4,15 +4,16 @@ use async_trait::async_trait;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::SqliteStore;
-use super::batch::Batch;
-use super::webhook_rows::{bind_definition, state_words, webhook_columns, webhook_row};
+use super::batch::{Batch, Bound};
 use super::writer::Transaction;
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::{Webhook, WebhookState};
+use crate::domain::webhook::{Webhook, WebhookDefinition, WebhookState};
 use crate::store::contract::Webhooks;
 use crate::store::error::StoreError;
 use crate::store::records::{Page, Scope, WebhookWrite};
+use crate::store::rows::words::state_words;
+use crate::store::rows::{WrittenDefinition, webhook, webhook_columns};
 use crate::store::signal::Signal;
 
 /// Of the rows that are not deleted.
@@ -91,7 +92,7 @@ impl Webhooks for SqliteStore {
 
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
         let query = sqlx::query(ONE).bind(id.as_uuid()).bind(client_of(scope));
-        query.fetch_optional(&self.readers).await?.as_ref().map(webhook_row).transpose()
+        query.fetch_optional(&self.readers).await?.as_ref().map(|row| webhook(row)).transpose()
     }
 
     async fn webhooks(&self, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
@@ -103,8 +104,31 @@ impl Webhooks for SqliteStore {
             query.push(" and w.id < ").push_bind(before.as_uuid());
         }
         query.push(" order by w.id desc limit ").push_bind(page.limit);
-        query.build().fetch_all(&self.readers).await?.iter().map(webhook_row).collect()
+        query.build().fetch_all(&self.readers).await?.iter().map(|row| webhook(row)).collect()
     }
+}
+
+/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
+fn bind_definition(query: Bound, definition: &WebhookDefinition) -> Bound {
+    let written = WrittenDefinition::from(definition);
+    query
+        .bind(written.name)
+        .bind(written.type_code)
+        .bind(written.events)
+        .bind(written.method)
+        .bind(written.headers)
+        .bind(written.url)
+        .bind(written.header_auth)
+        .bind(written.authorization_fixed)
+        .bind(written.authorization_url)
+        .bind(written.authorization_method)
+        .bind(written.authorization_headers)
+        .bind(written.authorization_body)
+        .bind(written.authorization_response_token_attr)
+        .bind(written.retry)
+        .bind(written.timeout_ms)
+        .bind(written.max_in_flight)
+        .bind(written.rate_limit)
 }
 
 /// What to bind where a null means every client.
@@ -158,7 +182,7 @@ async fn type_is_taken(db: &mut SqliteConnection, webhook: &Webhook) -> Result<b
 }
 
 async fn insert_events(db: &mut SqliteConnection, webhook: &Webhook) -> Result<(), StoreError> {
-    let bind = |query: super::batch::Bound, event_type: &crate::domain::event::EventType| {
+    let bind = |query: Bound, event_type: &crate::domain::event::EventType| {
         query.bind(webhook.client_id.as_uuid()).bind(event_type.as_str()).bind(webhook.id.as_uuid())
     };
     INSERT_EVENTS.execute(db, &webhook.definition.events, bind).await?;

@@ -14,8 +14,8 @@ use tokio::sync::{Mutex, broadcast};
 use tokio_util::task::TaskTracker;
 
 use super::connect::{discard, open_writer};
-use super::errors::closed;
 use super::lock_file::LockFile;
+use crate::store::driver_errors::closed;
 use crate::store::error::StoreError;
 use crate::store::signal::Signal;
 

@@ -8,7 +8,7 @@ use webhook_dispatcher::domain::client::Role;
 use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::store::records::{RecordOutcome, Scope};
 
-use super::world::{World, at, failure, later, success};
+use super::world::{SILENT, World, at, failure, later, success};
 
 pub(super) async fn everything_is_there_after_reopening(mut world: World) {
     let client = world.client().await;
@@ -47,7 +47,7 @@ pub(super) async fn claims_outlive_their_process_until_they_are_taken_back(mut w
 
     assert_eq!(world.state(delivery).await, DeliveryState::InFlight);
     assert!(world.claim(webhook).await.is_empty());
-    assert_eq!(world.store.take_back_claims(world.ids.next(at(1))).await.unwrap(), 1);
+    assert_eq!(world.store.take_back_claims(world.ids.next(at(1)), SILENT).await.unwrap(), 1);
     assert_eq!(world.claim_at(later(), &[(webhook, 1)]).await[0].attempts, 1);
     assert_eq!(world.record(success(&claimed)).await, RecordOutcome::ClaimLost);
 }

@@ -10,6 +10,8 @@ mod enqueue;
 mod events;
 mod lifecycle;
 mod lists;
+mod nodes;
+mod postgres_database;
 mod records;
 mod releases;
 mod retention;
@@ -20,6 +22,7 @@ mod webhook_states;
 mod webhooks;
 mod world;
 
+use self::postgres_database::PostgresDatabase;
 use self::sqlite_file::SqliteFile;
 use self::world::World;
 
@@ -30,6 +33,16 @@ macro_rules! conformance_suite {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
                     super::$group::$case(super::World::on(super::SqliteFile::fresh()).await).await;
+                }
+            )+
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[ignore = "needs PostgreSQL, which tests/run starts"]
+                async fn $case() {
+                    super::$group::$case(super::World::on(super::PostgresDatabase::fresh()).await).await;
                 }
             )+
         }
@@ -88,6 +101,12 @@ conformance_suite! {
     releases::a_released_delivery_of_a_deleted_webhook_is_cancelled,
     releases::claims_of_dead_nodes_are_taken_back_and_own_ones_stay,
     releases::a_delivery_of_a_deleted_webhook_is_taken_back_as_cancelled,
+
+    nodes::a_node_that_beats_is_known_as_it_says,
+    nodes::a_nodes_claims_are_counted,
+    nodes::a_node_that_left_is_not_known,
+    nodes::a_time_of_a_duty_is_had_once,
+    nodes::duties_have_turns_of_their_own,
 
     deliveries::redelivering_begins_a_new_series_from_every_state_but_in_flight,
     deliveries::a_redelivery_is_claimed_with_the_next_number,

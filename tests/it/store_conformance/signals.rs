@@ -5,7 +5,7 @@ use webhook_dispatcher::domain::webhook::{DisableReason, WebhookState};
 use webhook_dispatcher::store::records::{AttemptRecord, Scope};
 use webhook_dispatcher::store::signal::Signal;
 
-use super::world::{World, at, given_up, heard};
+use super::world::{SILENT, World, at, given_up, heard};
 
 fn due(webhook: WebhookId) -> Signal {
     Signal::Due([webhook].into())
@@ -56,7 +56,7 @@ pub(super) async fn whatever_makes_deliveries_due_says_so(world: World) {
     assert_eq!(heard(&mut signals), [due(webhook)]);
 
     world.claim_one(webhook).await;
-    world.store.take_back_claims(world.ids.next(at(1))).await.unwrap();
+    world.store.take_back_claims(world.ids.next(at(1)), SILENT).await.unwrap();
     assert_eq!(heard(&mut signals), [due(webhook)]);
 
     world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(51)).await.unwrap();
@@ -106,7 +106,7 @@ pub(super) async fn what_changes_nothing_says_nothing(world: World) {
     let foreign = Scope::Client(stranger);
 
     world.store.release(vec![claimed.claim]).await.unwrap();
-    world.store.take_back_claims(world.node).await.unwrap();
+    world.store.take_back_claims(world.node, SILENT).await.unwrap();
     world.store.redeliver(foreign, delivery, at(50)).await.unwrap();
     world.store.set_webhook_state(foreign, webhook, WebhookState::Active, at(51)).await.unwrap();
     world.store.delete_webhook(foreign, webhook, at(52)).await.unwrap();

@@ -36,6 +36,9 @@ pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_712_855_553_741_194 + seconds * 1_000_000)
 }
 
+/// How long a node is silent that is taken for dead. Nodes that never said that they live are.
+pub(super) const SILENT: Duration = Duration::from_mins(5);
+
 /// When everything that a [`World`] makes by default is due.
 pub(super) fn later() -> Timestamp {
     at(100_000)

@@ -21,11 +21,13 @@ use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::domain::event::{Event, EventType};
 use webhook_dispatcher::domain::ids::{ClientId, DeliveryId, IdSource, WebhookId};
 use webhook_dispatcher::domain::method::Method;
+use webhook_dispatcher::domain::node::{Node, NodeRole};
 use webhook_dispatcher::domain::retry::RetryPolicy;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
 use webhook_dispatcher::domain::webhook::{AuthorizationFields, DeliverySettings, Webhook, WebhookDefinition, WebhookState};
 use webhook_dispatcher::egress::{EgressSettings, HttpCaller};
+use webhook_dispatcher::node::{Heartbeat, Membership};
 use webhook_dispatcher::store::Store;
 use webhook_dispatcher::store::records::{DeliveryDetail, NewEvent, Scope, WebhookWrite};
 use webhook_dispatcher::store::signal::Signal;
@@ -83,6 +85,13 @@ pub(crate) struct Dispatcher {
     _folder: TempDir,
 }
 
+/// The membership of a node that is never taken for dead.
+async fn alone(ids: &IdSource, store: &Arc<dyn Store>) -> Arc<Membership> {
+    let node = Node { id: ids.next(START), name: "alone".to_owned(), role: NodeRole::All, version: "0".to_owned(), started_at: START };
+    let heartbeat = Heartbeat { interval: Duration::from_hours(1), limit: Duration::from_hours(24) };
+    Membership::join(node, heartbeat, Arc::clone(store)).await.unwrap()
+}
+
 impl Dispatcher {
     pub(crate) async fn new() -> Self {
         Self::with(Setup::default()).await
@@ -101,7 +110,7 @@ impl Dispatcher {
         let told: Arc<dyn Clock> = clock.clone();
         let tokens = AccessTokens::new(caller.clone(), Arc::clone(&told), setup.token);
         let worker = Worker::new(Sender::new(caller, tokens), Arc::clone(&told), setup.pool.clone(), StdRng::from_seed([2; 32]));
-        let pool = Pool::new(ids.next(START), Arc::clone(&store), told, worker, setup.pool);
+        let pool = Pool::new(alone(&ids, &store).await, Arc::clone(&store), told, worker, setup.pool);
         let signals = Mutex::new(store.signals());
         Self { store, clock, pool, client, ids, signals, _folder: folder }
     }

@@ -1,14 +1,11 @@
-//! A webhook as a row: its definition's parts in columns, lists and objects as JSON text.
+//! Webhooks: a definition's parts in columns, lists and objects as JSON text.
 
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
-use sqlx::Sqlite;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
-use super::rows::Fields;
+use super::{Cells, Fields};
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
 use crate::domain::method::Method;
@@ -26,20 +23,15 @@ macro_rules! webhook_columns {
          w.disable_reason, w.created_at, w.updated_at"
     };
 }
-pub(super) use webhook_columns;
-
-/// Reads a row that begins with `webhook_columns!`.
-pub(super) fn webhook_row(row: &SqliteRow) -> Result<Webhook, StoreError> {
-    webhook(&mut Fields::of(row, "webhook"))
-}
+pub(in crate::store) use webhook_columns;
 
 /// Reads `webhook_columns!`.
-pub(super) fn webhook(fields: &mut Fields<'_>) -> Result<Webhook, StoreError> {
-    fields.enter("webhook");
+pub(in crate::store) fn webhook(row: &dyn Cells) -> Result<Webhook, StoreError> {
+    let fields = &mut Fields::of(row, "webhook");
     Ok(Webhook {
         id: fields.id("id")?,
         client_id: fields.id("client_id")?,
-        version: fields.get("version")?,
+        version: fields.number("version")?,
         definition: definition(fields)?,
         state: state(fields)?,
         created_at: fields.time("created_at")?,
@@ -49,20 +41,20 @@ pub(super) fn webhook(fields: &mut Fields<'_>) -> Result<Webhook, StoreError> {
 
 fn definition(fields: &mut Fields<'_>) -> Result<WebhookDefinition, StoreError> {
     Ok(WebhookDefinition {
-        name: fields.get("name")?,
-        type_code: fields.get("type_code")?,
+        name: fields.text("name")?,
+        type_code: fields.optional_number("type_code")?,
         events: fields.optional("events", read_events)?.unwrap_or_default(),
         method: fields.parse("method")?,
         headers: fields.optional("headers", read_headers)?,
         url: fields.optional("url", |text| TargetUrl::parse(text, IdInUrl::Optional).ok())?.ok_or_else(|| fields.corrupt("url"))?,
         authorization: AuthorizationFields {
-            header_auth: fields.get("header_auth")?,
-            fixed: fields.get::<Option<String>>("authorization_fixed")?.map(SecretString::from),
+            header_auth: fields.optional_text("header_auth")?,
+            fixed: fields.optional_text("authorization_fixed")?.map(SecretString::from),
             url: fields.optional("authorization_url", |text| LoginUrl::parse(text).ok())?,
             method: fields.optional("authorization_method", |text| text.parse().ok())?,
             headers: fields.optional("authorization_headers", read_headers)?,
             body: fields.optional("authorization_body", read_object)?,
-            response_token_attr: fields.get("authorization_response_token_attr")?,
+            response_token_attr: fields.optional_text("authorization_response_token_attr")?,
         },
         delivery: DeliverySettings {
             retry: fields.optional("retry", |text| serde_json::from_str(text).ok())?,
@@ -74,9 +66,9 @@ fn definition(fields: &mut Fields<'_>) -> Result<WebhookDefinition, StoreError> 
 }
 
 fn state(fields: &mut Fields<'_>) -> Result<WebhookState, StoreError> {
-    let word: &str = fields.get("state")?;
+    let word = fields.text("state")?;
     let reason = fields.optional("disable_reason", DisableReason::parse)?;
-    match (word, reason) {
+    match (word.as_str(), reason) {
         ("active", None) => Ok(WebhookState::Active),
         ("paused", None) => Ok(WebhookState::Paused),
         ("disabled", Some(reason)) => Ok(WebhookState::Disabled(reason)),
@@ -84,43 +76,50 @@ fn state(fields: &mut Fields<'_>) -> Result<WebhookState, StoreError> {
     }
 }
 
-/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
-pub(super) fn bind_definition<'q>(
-    query: Query<'q, Sqlite, SqliteArguments>,
-    definition: &WebhookDefinition,
-) -> Query<'q, Sqlite, SqliteArguments> {
-    let authorization = &definition.authorization;
-    let query = query
-        .bind(definition.name.as_str())
-        .bind(definition.type_code)
-        .bind(write_events(&definition.events))
-        .bind(definition.method.as_str())
-        .bind(definition.headers.as_ref().map(write_headers))
-        .bind(definition.url.as_str())
-        .bind(authorization.header_auth.as_deref())
-        .bind(authorization.fixed.as_ref().map(ExposeSecret::expose_secret))
-        .bind(authorization.url.as_ref().map(LoginUrl::as_str))
-        .bind(authorization.method.map(Method::as_str))
-        .bind(authorization.headers.as_ref().map(write_headers))
-        .bind(authorization.body.as_ref().map(|body| Value::Object(body.expose().clone()).to_string()))
-        .bind(authorization.response_token_attr.as_deref());
-    bind_settings(query, &definition.delivery)
+/// A definition as its columns hold it, in the order of `webhook_columns!` from `name` to `rate_limit`.
+pub(in crate::store) struct WrittenDefinition<'d> {
+    pub(in crate::store) name: &'d str,
+    pub(in crate::store) type_code: Option<i64>,
+    pub(in crate::store) events: String,
+    pub(in crate::store) method: &'static str,
+    pub(in crate::store) headers: Option<String>,
+    pub(in crate::store) url: &'d str,
+    pub(in crate::store) header_auth: Option<&'d str>,
+    pub(in crate::store) authorization_fixed: Option<&'d str>,
+    pub(in crate::store) authorization_url: Option<&'d str>,
+    pub(in crate::store) authorization_method: Option<&'static str>,
+    pub(in crate::store) authorization_headers: Option<String>,
+    pub(in crate::store) authorization_body: Option<String>,
+    pub(in crate::store) authorization_response_token_attr: Option<&'d str>,
+    pub(in crate::store) retry: Option<String>,
+    pub(in crate::store) timeout_ms: Option<i64>,
+    pub(in crate::store) max_in_flight: Option<i64>,
+    pub(in crate::store) rate_limit: Option<String>,
 }
 
-fn bind_settings<'q>(query: Query<'q, Sqlite, SqliteArguments>, settings: &DeliverySettings) -> Query<'q, Sqlite, SqliteArguments> {
-    let millis = |timeout: Duration| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
-    query
-        .bind(settings.retry.as_ref().and_then(|retry| serde_json::to_string(retry).ok()))
-        .bind(settings.timeout.map(millis))
-        .bind(settings.max_in_flight)
-        .bind(settings.rate_limit.and_then(|limit| serde_json::to_string(&limit).ok()))
-}
-
-/// The words for a state: those of the columns `state` and `disable_reason`.
-pub(super) fn state_words(state: &WebhookState) -> (&'static str, Option<&'static str>) {
-    match state {
-        WebhookState::Active | WebhookState::Paused => (state.as_str(), None),
-        WebhookState::Disabled(reason) => (state.as_str(), Some(reason.as_str())),
+impl<'d> From<&'d WebhookDefinition> for WrittenDefinition<'d> {
+    fn from(definition: &'d WebhookDefinition) -> Self {
+        let (authorization, settings) = (&definition.authorization, &definition.delivery);
+        let millis = |timeout: Duration| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+        Self {
+            name: definition.name.as_str(),
+            type_code: definition.type_code,
+            events: write_events(&definition.events),
+            method: definition.method.as_str(),
+            headers: definition.headers.as_ref().map(write_headers),
+            url: definition.url.as_str(),
+            header_auth: authorization.header_auth.as_deref(),
+            authorization_fixed: authorization.fixed.as_ref().map(ExposeSecret::expose_secret),
+            authorization_url: authorization.url.as_ref().map(LoginUrl::as_str),
+            authorization_method: authorization.method.map(Method::as_str),
+            authorization_headers: authorization.headers.as_ref().map(write_headers),
+            authorization_body: authorization.body.as_ref().map(|body| Value::Object(body.expose().clone()).to_string()),
+            authorization_response_token_attr: authorization.response_token_attr.as_deref(),
+            retry: settings.retry.as_ref().and_then(|retry| serde_json::to_string(retry).ok()),
+            timeout_ms: settings.timeout.map(millis),
+            max_in_flight: settings.max_in_flight.map(i64::from),
+            rate_limit: settings.rate_limit.and_then(|limit| serde_json::to_string(&limit).ok()),
+        }
     }
 }
 

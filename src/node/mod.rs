@@ -1,0 +1,141 @@
+//! Keeps this node known to the others, and knows which of them live.
+//!
+//! A node says by heartbeats that it lives. One that is silent for longer than a limit is taken for dead: others serve its
+//! lanes and take up what it had in flight. The node itself goes by the same limit: when its own last heartbeat is too old
+//! (it was stopped, or the store is away), it starts nothing, for by now others may have.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::domain::ids::{NodeId, WebhookId};
+use crate::domain::node::{Node, server_of};
+use crate::domain::time::Timestamp;
+use crate::store::records::KnownNode;
+use crate::store::{Store, StoreError};
+
+/// How often a node says that it lives, and when it is taken for dead.
+#[derive(Clone, Copy, Debug)]
+pub struct Heartbeat {
+    /// From one heartbeat to the next.
+    pub interval: Duration,
+    /// A node that was silent for longer is dead.
+    pub limit: Duration,
+}
+
+/// This node among the others.
+pub struct Membership {
+    node: Node,
+    heartbeat: Heartbeat,
+    store: Arc<dyn Store>,
+    last_beat: Mutex<Instant>,
+    /// The living nodes that serve lanes.
+    serving: RwLock<Vec<NodeId>>,
+}
+
+impl Membership {
+    /// Makes the node known and takes back what dead nodes had in flight.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn join(node: Node, heartbeat: Heartbeat, store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
+        let membership = Self { node, heartbeat, store, last_beat: Mutex::new(Instant::now()), serving: RwLock::default() };
+        membership.run_once().await?;
+        Ok(Arc::new(membership))
+    }
+
+    /// Beats until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = interval(self.heartbeat.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut fails = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            match self.run_once().await {
+                Ok(()) => fails = false,
+                Err(failure) if !fails => {
+                    warn!(error = %failure, source = ?std::error::Error::source(&failure), "the heartbeat failed; it is tried again");
+                    fails = true;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Beats once: says that this node lives, looks who else does, and takes back what the dead had in flight.
+    ///
+    /// # Errors
+    /// When the store fails. The node counts as alive since the last time that it did not.
+    pub async fn run_once(&self) -> Result<(), StoreError> {
+        // Before the store is asked: what counts is when the others hear of it at the earliest.
+        let begun = Instant::now();
+        let silent_for = self.store.beat(self.node.clone()).await?;
+        *self.last_beat.lock().unwrap_or_else(PoisonError::into_inner) = begun;
+        if let Some(silent_for) = silent_for.filter(|silent_for| *silent_for > self.heartbeat.limit) {
+            warn!(
+                silent_seconds = silent_for.as_secs(),
+                "this node was silent for longer than node.limit_seconds and taken for dead: others took up what it had in flight, and what it still records of that changes nothing"
+            );
+        }
+        self.look_around(&self.store.nodes().await?);
+        let taken_back = self.store.take_back_claims(self.node.id, self.heartbeat.limit).await?;
+        if taken_back > 0 {
+            info!(taken_back, "deliveries of nodes that live no more are pending again");
+        }
+        Ok(())
+    }
+
+    /// Says that this node lives no more, so that others need not wait for its silence.
+    pub async fn leave(&self) {
+        if let Err(failure) = self.store.leave(self.node.id).await {
+            warn!(error = %failure, "the others could not be told that this node stops; they find out by its silence");
+        }
+    }
+
+    /// This node's id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.node.id
+    }
+
+    /// Whether this node is sure that no other takes it for dead.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.last_beat.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < self.heartbeat.limit
+    }
+
+    /// Whether this node serves a webhook's lane.
+    #[must_use]
+    pub fn serves(&self, webhook: WebhookId) -> bool {
+        let serving = self.serving.read().unwrap_or_else(PoisonError::into_inner);
+        serving.len() <= 1 || server_of(webhook, &serving) == Some(self.node.id)
+    }
+
+    /// Whether this node is to do a duty that is due at `due_at`; if so, [`Self::end_turn`] must follow.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn take_turn(&self, duty: &'static str, due_at: Timestamp) -> Result<bool, StoreError> {
+        self.store.take_turn(duty, self.node.id, due_at, self.heartbeat.limit).await
+    }
+
+    /// Ends a turn.
+    ///
+    /// # Errors
+    /// When the store fails. The others find out that it ended by this node's end.
+    pub async fn end_turn(&self, duty: &'static str) -> Result<(), StoreError> {
+        self.store.end_turn(duty, self.node.id).await
+    }
+
+    fn look_around(&self, known: &[KnownNode]) {
+        let lives = |known: &&KnownNode| known.silent_for <= self.heartbeat.limit && known.node.role.delivers();
+        let serving = known.iter().filter(lives).map(|known| known.node.id).collect();
+        *self.serving.write().unwrap_or_else(PoisonError::into_inner) = serving;
+    }
+}

@@ -1,0 +1,138 @@
+//! How the database is opened: the settings of every connection, and what is asserted before it is used.
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::time::timeout;
+
+use crate::domain::time::Timestamp;
+use crate::store::driver_errors::unusable;
+use crate::store::error::StoreError;
+use crate::store::postgres::value::At;
+
+/// The tables, and how they came to be.
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The first server whose planner keeps what the statements here ask for.
+const OLDEST_SERVER: i32 = 140_000;
+
+/// How long a start waits for the server.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A clock that differs by more is told to the operator, and by so much more that nothing is started.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
+const CLOCKS_DIFFER_TOO_MUCH: Duration = Duration::from_mins(1);
+
+/// The newest version of the schema that `_sqlx_migrations` knows of; no row before the first migration.
+const SCHEMA_VERSION: &str = "select max(version) from _sqlx_migrations where success";
+
+const HAS_SCHEMA: &str = "select to_regclass('_sqlx_migrations') is not null";
+
+/// What the server promises about commits, and whether it keeps the promise of a whole page.
+const PROMISES: &str = "
+    select current_setting('server_version_num')::integer, current_setting('fsync'), current_setting('full_page_writes'),
+        pg_is_in_recovery(), clock_timestamp()";
+
+/// The settings of every connection.
+///
+/// Commits are waited for, whatever the server's default. The server gives up on what takes too long before the caller
+/// does. Plans are made once and for any values, along indexes, row by row: every statement here names few rows, and a plan
+/// must not change with what the tables hold or with when they were last analysed.
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| StoreError::Unusable {
+        reason: "the url of the database cannot be read".to_owned(),
+        source: Some(error.into()),
+    })?;
+    let settings = [
+        ("synchronous_commit", "on"),
+        ("statement_timeout", "8s"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "15s"),
+        ("client_min_messages", "warning"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("jit", "off"),
+    ];
+    Ok(options.application_name("webhook-dispatcher").statement_cache_capacity(256).options(settings).disable_statement_logging())
+}
+
+/// Connects, brings the schema up to date and asserts that the server keeps what it commits.
+pub(super) async fn prepare(options: &PgConnectOptions, now: Timestamp) -> Result<(), StoreError> {
+    let mut db = first_connection(options).await?;
+    assert_promises(&mut db, now).await?;
+    refuse_newer_schema(&mut db).await?;
+    // Statements of migrations may take long; two nodes that start at once take turns.
+    sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0").execute(&mut db).await?;
+    MIGRATIONS.run_direct(None, &mut db, false).await.map_err(refusal)?;
+    db.close().await?;
+    Ok(())
+}
+
+/// Refuses a schema other than the one this program works with.
+pub(super) async fn check_schema(db: &mut PgConnection) -> Result<(), StoreError> {
+    let (found, known) = (schema_version(db).await?, known_version());
+    if found == known { Ok(()) } else { Err(unusable(format!("the database has schema version {found}, this program works with {known}"))) }
+}
+
+async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    let refused = |source| StoreError::Unusable { reason: format!("the database at {place} cannot be reached"), source };
+    match timeout(CONNECT, options.connect()).await {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(error)) => Err(refused(Some(error.into()))),
+        Err(_) => Err(refused(None)),
+    }
+}
+
+async fn assert_promises(db: &mut PgConnection, now: Timestamp) -> Result<(), StoreError> {
+    let (version, fsync, full_pages, is_replica, At(clock)): (i32, String, String, bool, At) =
+        sqlx::query_as(PROMISES).fetch_one(db).await?;
+    if version < OLDEST_SERVER {
+        return Err(unusable(format!("PostgreSQL {}.{} is too old: 14 is the oldest that will do", version / 10_000, version % 10_000)));
+    }
+    if is_replica {
+        return Err(unusable("the database is a replica, which takes no writes: name its primary"));
+    }
+    if fsync != "on" || full_pages != "on" {
+        return Err(unusable("the server runs with fsync or full_page_writes off: a power cut would lose what it committed"));
+    }
+    let difference = clock.since(now).max(now.since(clock));
+    if difference > CLOCKS_DIFFER_TOO_MUCH {
+        return Err(unusable(format!("this machine's clock differs from the database's by {} s: set it right", difference.as_secs())));
+    }
+    if difference > CLOCKS_DIFFER {
+        tracing::warn!(seconds = difference.as_secs_f32(), "this machine's clock differs from the database's; retries shift by as much");
+    }
+    Ok(())
+}
+
+async fn refuse_newer_schema(db: &mut PgConnection) -> Result<(), StoreError> {
+    let has_schema: bool = sqlx::query_scalar(HAS_SCHEMA).fetch_one(&mut *db).await?;
+    let (found, known) = (if has_schema { schema_version(db).await? } else { 0 }, known_version());
+    if found <= known {
+        return Ok(());
+    }
+    Err(unusable(format!("the database has schema version {found}, but this program knows none after {known}: a newer program made it")))
+}
+
+async fn schema_version(db: &mut PgConnection) -> Result<i64, StoreError> {
+    let version: Option<i64> = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(db).await?;
+    Ok(version.unwrap_or(0))
+}
+
+fn known_version() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+fn refusal(error: MigrateError) -> StoreError {
+    let reason = match &error {
+        MigrateError::VersionMismatch(version) => format!("schema version {version} of the database is not the one this program knows"),
+        MigrateError::Dirty(version) => format!("schema version {version} was applied only in part"),
+        _ => "the schema cannot be brought up to date".to_owned(),
+    };
+    StoreError::Unusable { reason, source: Some(error.into()) }
+}

@@ -1,0 +1,110 @@
+//! The shared store: one PostgreSQL database, any number of nodes.
+//!
+//! The hot path (enqueue, claim, record) is a statement each, committed by itself. What nodes could do to one another at
+//! the same time is decided by row locks: a claim skips what another holds, and whoever makes a delivery wait for a
+//! webhook holds that webhook's row against its deletion. Statements are named constants beside the code that runs them;
+//! `store::rows` turns what they answer into the domain's values.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use self::announcer::{Announcer, announcer};
+use self::claim::Claims;
+use self::connect::{check_schema, options, prepare};
+use self::connections::Connections;
+use super::contract::Store;
+use super::error::StoreError;
+use super::signal::Signal;
+use crate::domain::ids::{EventId, IdSource};
+use crate::domain::time::Timestamp;
+
+mod announcer;
+mod cells;
+mod claim;
+mod clients;
+mod connect;
+mod connections;
+mod deliveries;
+mod delivery_list;
+mod enqueue;
+mod nodes;
+mod queue;
+mod record;
+mod upkeep;
+mod value;
+mod webhooks;
+
+/// How many signals a slow listener may be behind before it lags.
+const SIGNALS_KEPT: usize = 1024;
+
+/// What it takes to open the store.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's parameters (`sslmode`, `sslrootcert`, …).
+    pub url: String,
+    /// How many connections this node uses at most, beside two for signals between nodes.
+    pub connections: u32,
+    /// Where the ids of deliveries and the tokens of claims come from.
+    pub ids: Arc<IdSource>,
+    /// The time of the start, to be compared with the server's clock.
+    pub now: Timestamp,
+}
+
+/// A store in one PostgreSQL database.
+pub struct PostgresStore {
+    connections: Connections,
+    claims: Claims,
+    ids: Arc<IdSource>,
+    announcer: Announcer,
+    messenger: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl PostgresStore {
+    /// Connects to the database and brings its schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unusable`] when the database cannot be reached, may lose what it commits, or has a schema newer than
+    /// this program.
+    pub async fn open(with: PostgresOptions) -> Result<Self, StoreError> {
+        let options = options(&with.url)?;
+        prepare(&options, with.now).await?;
+        // Any id will do that no other process has. Its time is none, for ids rise: what follows would have no earlier one.
+        let sender: Uuid = with.ids.next::<EventId>(Timestamp::from_micros(0)).as_uuid();
+        let (announcer, messenger) = announcer(sender, options.clone(), SIGNALS_KEPT);
+        let connections = Connections::new(options, with.connections, announcer.clone());
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(messenger.run(stop.clone()));
+        tasks.close();
+        Ok(Self { connections, claims: Claims::default(), ids: with.ids, announcer, messenger: tasks, stop })
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.announcer.subscribe()
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.connections.call(|call| Box::pin(check_schema(call.db))).await
+    }
+
+    async fn close(&self) {
+        self.connections.close().await;
+        self.stop.cancel();
+        self.messenger.wait().await;
+    }
+}

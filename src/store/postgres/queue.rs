@@ -1,0 +1,129 @@
+//! The way of a delivery through the store. Enqueue, claim and record, the hot path, have files of their own.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::PostgresStore;
+use super::connections::Call;
+use super::enqueue::enqueue;
+use super::record::{disables, record};
+use super::value::At;
+use crate::domain::ids::WebhookId;
+use crate::domain::time::Timestamp;
+use crate::store::contract::Queue;
+use crate::store::error::StoreError;
+use crate::store::records::{AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, Enqueued, NewEvent, RecordOutcome};
+use crate::store::rows::Fields;
+use crate::store::signal::Signal;
+
+/// Steps from one webhook with pending deliveries to the next along the index `delivery_due`, however many deliveries
+/// each has, and asks of each whether its earliest is due.
+pub(super) const LANES_DUE: &str = "
+    with recursive lane (webhook_id) as (
+        (select webhook_id from delivery where state = 'pending' order by webhook_id limit 1)
+        union all
+        select (select d.webhook_id from delivery d where d.state = 'pending' and d.webhook_id > lane.webhook_id
+            order by d.webhook_id limit 1)
+        from lane where lane.webhook_id is not null)
+    select w.id from lane join webhook w on w.id = lane.webhook_id
+    where w.state = 'active' and w.deleted_at is null
+        and exists (select from delivery d where d.webhook_id = w.id and d.state = 'pending' and d.due_at <= $1)";
+
+/// What goes back waits again; when its webhook is deleted, it was called off at that very time. The webhook's row is
+/// locked against a deletion that has not happened yet.
+macro_rules! give_back {
+    ($held:literal) => {
+        concat!(
+            "with held as materialized (select d.id, d.claim_token, w.deleted_at from ",
+            $held,
+            " join webhook w on w.id = d.webhook_id where d.state = 'in_flight' for key share of w)
+             update delivery d set
+                 state = case when held.deleted_at is null then 'pending' else 'cancelled' end, finished_at = held.deleted_at,
+                 claim_token = null, claimed_by = null
+             from held where d.id = held.id and d.claim_token = held.claim_token and d.state = 'in_flight'
+             returning d.webhook_id, d.state = 'pending'"
+        )
+    };
+}
+pub(super) use give_back;
+
+/// Fenced as a record is.
+pub(super) const RELEASE: &str = give_back!(
+    "(select distinct * from unnest($1::uuid[], $2::uuid[]) as c (id, token)) c
+     join delivery d on d.id = c.id and d.claim_token = c.token"
+);
+
+/// Reads the index `delivery_in_flight`, which is small.
+pub(super) const RELEASE_DOUBTFUL: &str =
+    give_back!("(select d.* from delivery d where d.state = 'in_flight' and d.claimed_by = $1 and d.claim_token = any($2::uuid[])) d");
+
+#[async_trait]
+impl Queue for PostgresStore {
+    async fn enqueue(&self, events: Vec<NewEvent>) -> Result<Vec<Enqueued>, StoreError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        enqueue(&self.connections, events, &self.ids).await
+    }
+
+    async fn lanes_due(&self, now: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
+        self.connections.call(move |call| Box::pin(lanes_due(call, now))).await
+    }
+
+    async fn claim_due(&self, request: ClaimRequest) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        if request.lanes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let token = self.ids.next(request.now);
+        self.claims.claim_due(&self.connections, request, token).await
+    }
+
+    async fn record(&self, records: Vec<AttemptRecord>) -> Result<Vec<RecordOutcome>, StoreError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        if disables(&records) {
+            return self.connections.write(|call| Box::pin(async move { record(call, &records).await })).await;
+        }
+        self.connections.call(|call| Box::pin(async move { record(call, &records).await })).await
+    }
+
+    async fn release(&self, claims: Vec<Claim>) -> Result<u64, StoreError> {
+        if claims.is_empty() {
+            return Ok(0);
+        }
+        self.connections.call(|call| Box::pin(async move { release(call, &claims).await })).await
+    }
+}
+
+async fn lanes_due(call: &mut Call<'_>, now: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
+    let rows = sqlx::query(LANES_DUE).bind(At(now)).fetch_all(&mut *call.db).await?;
+    rows.iter().map(|row| Fields::of(row, "webhook").id("id")).collect()
+}
+
+async fn release(call: &mut Call<'_>, claims: &[Claim]) -> Result<u64, StoreError> {
+    let (ids, tokens): (Vec<Uuid>, Vec<Uuid>) = claims.iter().map(|claim| (claim.delivery_id.as_uuid(), claim.token.as_uuid())).unzip();
+    let rows = sqlx::query(RELEASE).bind(ids).bind(tokens).fetch_all(&mut *call.db).await?;
+    given_back(call, &rows)
+}
+
+/// Announces the webhooks whose deliveries wait again, and counts what was given back.
+pub(super) fn given_back(call: &mut Call<'_>, rows: &[PgRow]) -> Result<u64, StoreError> {
+    let mut waiting = HashSet::<WebhookId>::new();
+    let mut count = 0;
+    for row in rows {
+        let mut fields = Fields::of(row, "delivery");
+        let webhook_id = fields.id("webhook_id")?;
+        if fields.flag("state")? {
+            waiting.insert(webhook_id);
+        }
+        count += 1;
+    }
+    if !waiting.is_empty() {
+        call.signal(Signal::Due(waiting.into_iter().collect()));
+    }
+    Ok(count)
+}

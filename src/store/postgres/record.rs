@@ -1,0 +1,193 @@
+//! How attempts are recorded: one statement moves the deliveries on whose claims are held, and stores for these alone
+//! attempts and statistics.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use super::connections::Call;
+use super::value::{At, kept};
+use crate::domain::attempt::{AttemptOutcome, FailureReason};
+use crate::domain::delivery::{DeliveryState, Transition};
+use crate::domain::ids::WebhookId;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::DisableReason;
+use crate::store::error::StoreError;
+use crate::store::records::{AttemptRecord, Claim, RecordOutcome};
+use crate::store::rows::Fields;
+use crate::store::rows::words::{dead_letter_word, micros, outcome_words};
+use crate::store::signal::Signal;
+
+/// Matches no delivery once the claim is lost, so a late worker cannot overwrite its successor. What would wait again is
+/// called off unless its webhook is alive, whose row is locked against its deletion. Statistics are counted up in one
+/// order, so that two nodes never wait for one another.
+pub(super) const RECORD: &str = "
+    with alive as materialized (
+        select w.id from webhook w where w.id = any($1::uuid[]) and w.deleted_at is null for key share),
+    ended as (
+        select e.*, e.state = 'pending' and e.webhook_id not in (select id from alive) as is_called_off
+        from unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[],
+                $9::bigint[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::bigint[], $15::text[],
+                $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bytea[])
+            as e (place, delivery_id, token, webhook_id, state, due_at, dead_letter_reason,
+                number, started_at, finished_at, outcome, reason, status, detail,
+                remote_address, login_us, answer_us, body_us, response_head, response_body)),
+    moved as (
+        update delivery d set
+            state = case when e.is_called_off then 'cancelled' else e.state end,
+            due_at = case when e.is_called_off then d.due_at else coalesce(e.due_at, d.due_at) end,
+            attempts = d.attempts + 1, claim_token = null, claimed_by = null, dead_letter_reason = e.dead_letter_reason,
+            finished_at = case when e.state = 'pending' and not e.is_called_off then null else e.finished_at end
+        from ended e
+        where d.id = e.delivery_id and d.claim_token = e.token and d.state = 'in_flight'
+        returning e.*),
+    tried as (
+        insert into attempt (delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
+            login_us, answer_us, body_us, response_head, response_body)
+        select delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
+            login_us, answer_us, body_us, response_head, response_body from moved),
+    counted as (
+        insert into delivery_stat as s (webhook_id, minute, delivered, failed, dead_lettered, answer_us)
+        select webhook_id, floor(extract(epoch from finished_at) / 60)::bigint as minute, count(*) filter (where outcome = 'delivered'),
+            count(*) filter (where outcome <> 'delivered'), count(*) filter (where state = 'dead_lettered'),
+            coalesce(sum(answer_us), 0)::bigint
+        from moved group by 1, 2 order by 1, 2
+        on conflict (webhook_id, minute) do update set
+            delivered = s.delivered + excluded.delivered, failed = s.failed + excluded.failed,
+            dead_lettered = s.dead_lettered + excluded.dead_lettered, answer_us = s.answer_us + excluded.answer_us)
+    select place from moved";
+
+/// Leaves alone what is not active (any more), and every edition but the one that is meant.
+const DISABLE_WEBHOOK: &str = "
+    update webhook set state = 'disabled', disable_reason = $2, state_changed_at = $3, updated_at = $3, version = version + 1
+    where id = $1 and state = 'active' and deleted_at is null and version = coalesce($4, version)";
+
+/// Does what `Queue::record` promises. Runs in a transaction if [`disables`] says so; else the one statement is one.
+pub(super) async fn record(call: &mut Call<'_>, records: &[AttemptRecord]) -> Result<Vec<RecordOutcome>, StoreError> {
+    let outcomes = move_on(call, records).await?;
+    for (record, outcome) in records.iter().zip(&outcomes) {
+        if let (RecordOutcome::Recorded, Some(reason)) = (outcome, record.disable_webhook) {
+            disable_webhook(call, record.webhook_id, Some(record.webhook_version), reason, record.attempt.finished_at).await?;
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Whether any of these disables its webhook.
+pub(super) fn disables(records: &[AttemptRecord]) -> bool {
+    records.iter().any(|record| record.disable_webhook.is_some())
+}
+
+/// Moves deliveries on and says which records took effect. Of two records under one claim the first is taken.
+async fn move_on(call: &mut Call<'_>, records: &[AttemptRecord]) -> Result<Vec<RecordOutcome>, StoreError> {
+    let mut claims = HashSet::<Claim>::with_capacity(records.len());
+    let ended: Vec<Ended<'_>> =
+        (0..).zip(records).filter(|(_, record)| claims.insert(record.claim)).map(|(place, record)| Ended { place, record }).collect();
+    let mut outcomes = vec![RecordOutcome::ClaimLost; records.len()];
+    for row in &statement(&ended).fetch_all(&mut *call.db).await? {
+        let place: usize = Fields::of(row, "delivery").number("place")?;
+        if let Some(outcome) = outcomes.get_mut(place) {
+            *outcome = RecordOutcome::Recorded;
+        }
+    }
+    Ok(outcomes)
+}
+
+/// A record as columns.
+struct Ended<'r> {
+    place: i64,
+    record: &'r AttemptRecord,
+}
+
+impl Ended<'_> {
+    fn state(&self) -> &'static str {
+        self.record.transition.state().as_str()
+    }
+
+    fn due_at(&self) -> Option<At> {
+        match self.record.transition {
+            Transition::Retry { due_at } => Some(At(due_at)),
+            _ => None,
+        }
+    }
+
+    fn dead_letter_reason(&self) -> Option<std::borrow::Cow<'static, str>> {
+        match &self.record.transition {
+            Transition::DeadLetter(reason) => Some(dead_letter_word(reason)),
+            _ => None,
+        }
+    }
+
+    /// A reason that holds a status is read back with the status beside it.
+    fn status(&self) -> Option<i64> {
+        match self.record.attempt.outcome {
+            AttemptOutcome::Retryable(FailureReason::Status(status)) | AttemptOutcome::Permanent(FailureReason::Status(status)) => {
+                Some(i64::from(status))
+            }
+            _ => self.record.attempt.exchange.status.map(i64::from),
+        }
+    }
+}
+
+type Statement<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+fn statement<'q>(ended: &[Ended<'_>]) -> Statement<'q> {
+    let column = Column(ended);
+    let waiting: HashSet<WebhookId> = ended
+        .iter()
+        .filter(|ended| ended.record.transition.state() == DeliveryState::Pending)
+        .map(|ended| ended.record.webhook_id)
+        .collect();
+    let query = sqlx::query(RECORD)
+        .bind(waiting.into_iter().map(WebhookId::as_uuid).collect::<Vec<Uuid>>())
+        .bind(column.of(|ended| ended.place))
+        .bind(column.of(|ended| ended.record.claim.delivery_id.as_uuid()))
+        .bind(column.of(|ended| ended.record.claim.token.as_uuid()))
+        .bind(column.of(|ended| ended.record.webhook_id.as_uuid()))
+        .bind(column.of(Ended::state))
+        .bind(column.of(Ended::due_at))
+        .bind(column.of(Ended::dead_letter_reason));
+    bind_attempts(query, &column)
+}
+
+/// One column of all records.
+struct Column<'e>(&'e [Ended<'e>]);
+
+impl<'e> Column<'e> {
+    fn of<T>(&self, read: impl Fn(&'e Ended<'e>) -> T) -> Vec<T> {
+        self.0.iter().map(read).collect()
+    }
+}
+
+fn bind_attempts<'q>(query: Statement<'q>, column: &Column<'_>) -> Statement<'q> {
+    query
+        .bind(column.of(|ended| i64::from(ended.record.attempt.number)))
+        .bind(column.of(|ended| At(ended.record.attempt.started_at)))
+        .bind(column.of(|ended| At(ended.record.attempt.finished_at)))
+        .bind(column.of(|ended| outcome_words(&ended.record.attempt.outcome).0))
+        .bind(column.of(|ended| outcome_words(&ended.record.attempt.outcome).1))
+        .bind(column.of(Ended::status))
+        .bind(column.of(|ended| ended.record.attempt.exchange.detail.as_deref().map(kept)))
+        .bind(column.of(|ended| ended.record.attempt.exchange.remote_address.map(|address| address.to_string())))
+        .bind(column.of(|ended| ended.record.attempt.exchange.phases.login.map(micros)))
+        .bind(column.of(|ended| ended.record.attempt.exchange.phases.answer.map(micros)))
+        .bind(column.of(|ended| ended.record.attempt.exchange.phases.body.map(micros)))
+        .bind(column.of(|ended| ended.record.attempt.exchange.response_head.as_deref().map(kept)))
+        .bind(column.of(|ended| ended.record.attempt.exchange.response_body.as_deref()))
+}
+
+/// Disables a webhook if it is active and, where an edition is named, of that edition; answers whether it was.
+pub(super) async fn disable_webhook(
+    call: &mut Call<'_>,
+    id: WebhookId,
+    edition: Option<i64>,
+    reason: DisableReason,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(DISABLE_WEBHOOK).bind(id.as_uuid()).bind(reason.as_str()).bind(At(now)).bind(edition);
+    let disabled = query.execute(&mut *call.db).await?.rows_affected() > 0;
+    if disabled {
+        call.signal(Signal::WebhookChanged(id));
+    }
+    Ok(disabled)
+}

@@ -1,0 +1,105 @@
+//! What maintenance asks of the store: old rows removed, failing webhooks found and disabled.
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+
+use super::PostgresStore;
+use super::record::disable_webhook;
+use super::value::At;
+use crate::domain::ids::WebhookId;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::DisableReason;
+use crate::store::contract::Upkeep;
+use crate::store::error::StoreError;
+use crate::store::records::{Removed, RetentionStep};
+use crate::store::rows::Fields;
+
+/// Removes the deliveries that finished first, with their attempts, and marks the events that nothing speaks of any more.
+/// Each arm is a range of the index `delivery_finished`. What another changes at the moment is left for the next step.
+pub(super) const REMOVE_DELIVERIES: &str = "
+    with expired as materialized (
+        select id, event_id from (
+            select * from (select id, event_id, finished_at from delivery
+                where state = 'delivered' and finished_at < $1 order by finished_at limit $3 for update skip locked) d
+            union all
+            select * from (select id, event_id, finished_at from delivery
+                where state = 'cancelled' and finished_at < $1 order by finished_at limit $3 for update skip locked) c
+            union all
+            select * from (select id, event_id, finished_at from delivery
+                where state = 'dead_lettered' and finished_at < $2 order by finished_at limit $3 for update skip locked) l) e
+        order by finished_at, id limit $3),
+    tried as (delete from attempt where delivery_id in (select id from expired)),
+    removed as (delete from delivery where id in (select id from expired) returning id),
+    bared as (
+        update event set bare = true
+        where id in (select event_id from expired)
+            and not exists (select from delivery d where d.event_id = event.id and d.id not in (select id from expired)))
+    select count(*) from removed";
+
+/// Oldest first, along the index `event_bare`.
+pub(super) const REMOVE_EVENTS: &str = "
+    delete from event where id = any(array(select id from event where bare and created_at < $1 order by created_at limit $2))";
+
+/// Oldest first, along the index `event_idempotency_age`.
+pub(super) const FORGET_KEYS: &str = "
+    update event set idempotency_key = null where id = any(array(
+        select id from event where idempotency_key is not null and created_at < $1 order by created_at limit $2))";
+
+/// Webhook by webhook, along the primary key.
+pub(super) const REMOVE_STATISTICS: &str = "
+    delete from delivery_stat s using (
+        select old.webhook_id, old.minute from webhook w join delivery_stat old on old.webhook_id = w.id
+        where old.minute < $1 limit $2) old
+    where s.webhook_id = old.webhook_id and s.minute = old.minute";
+
+/// A minute counts only if it lies wholly on its side of `$1`, and wholly after the webhook's state last changed: better
+/// to find a webhook a minute late than to disable one that works.
+pub(super) const FAILING: &str = "
+    select w.id from webhook w
+    where w.state = 'active' and w.deleted_at is null
+        and exists (select from delivery_stat s where s.webhook_id = w.id and s.minute > $1 and s.failed > 0)
+        and exists (
+            select from delivery_stat s
+            where s.webhook_id = w.id and s.minute < $1 and s.failed > 0
+                and s.minute > floor(extract(epoch from w.state_changed_at) / 60)
+                and s.minute > coalesce(
+                    (select g.minute from delivery_stat g where g.webhook_id = w.id and g.delivered > 0 order by g.minute desc limit 1),
+                    -9223372036854775808))";
+
+#[async_trait]
+impl Upkeep for PostgresStore {
+    async fn remove_expired(&self, step: RetentionStep) -> Result<Removed, StoreError> {
+        self.connections.write_long(move |call| Box::pin(remove_expired(call.db, step))).await
+    }
+
+    async fn failing_webhooks(&self, since: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
+        self.connections.call(move |call| Box::pin(failing(call.db, since))).await
+    }
+
+    async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError> {
+        self.connections.call(move |call| Box::pin(disable_webhook(call, id, None, reason, now))).await
+    }
+
+    /// The server tidies up by itself, as the migrations tell it to.
+    async fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+async fn failing(db: &mut PgConnection, since: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
+    let rows = sqlx::query(FAILING).bind(since.as_minutes()).fetch_all(db).await?;
+    rows.iter().map(|row| Fields::of(row, "webhook").id("id")).collect()
+}
+
+async fn remove_expired(db: &mut PgConnection, step: RetentionStep) -> Result<Removed, StoreError> {
+    let limit = i64::from(step.limit);
+    let query = sqlx::query_scalar(REMOVE_DELIVERIES).bind(At(step.finished_before)).bind(At(step.dead_letters_before)).bind(limit);
+    let deliveries: i64 = query.fetch_one(&mut *db).await?;
+    let query = sqlx::query(REMOVE_EVENTS).bind(At(step.finished_before)).bind(limit);
+    let events = query.execute(&mut *db).await?.rows_affected();
+    let query = sqlx::query(FORGET_KEYS).bind(At(step.idempotency_before)).bind(limit);
+    let idempotency_keys = query.execute(&mut *db).await?.rows_affected();
+    let query = sqlx::query(REMOVE_STATISTICS).bind(step.statistics_before.as_minutes()).bind(limit);
+    let statistics = query.execute(&mut *db).await?.rows_affected();
+    Ok(Removed { deliveries: deliveries.unsigned_abs(), events, idempotency_keys, statistics })
+}

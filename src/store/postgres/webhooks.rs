@@ -1,0 +1,236 @@
+//! Webhook definitions: stored, replaced, switched on and off, deleted.
+
+use async_trait::async_trait;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::PostgresStore;
+use super::connections::Call;
+use super::value::{At, kept};
+use crate::domain::event::EventType;
+use crate::domain::ids::{ClientId, WebhookId};
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::{Webhook, WebhookDefinition, WebhookState};
+use crate::store::contract::Webhooks;
+use crate::store::error::StoreError;
+use crate::store::records::{Page, Scope, WebhookWrite};
+use crate::store::rows::words::state_words;
+use crate::store::rows::{WrittenDefinition, webhook, webhook_columns};
+use crate::store::signal::Signal;
+
+/// Holds the client against its deletion until the end of the transaction.
+const HOLD_CLIENT: &str = "select true from client where id = $1 and deleted_at is null for key share";
+
+const INSERT: &str = "
+    insert into webhook (name, type_code, events, method, headers, url, header_auth,
+        authorization_fixed, authorization_url, authorization_method, authorization_headers, authorization_body,
+        authorization_response_token_attr, retry, timeout_ms, max_in_flight, rate_limit,
+        id, client_id, version, state, disable_reason, state_changed_at, created_at, updated_at)
+    values ($1, $2, $3::json, $4, $5::json, $6, $7, $8, $9, $10, $11::json, $12::json, $13, $14::json, $15, $16,
+        $17::json, $18, $19, $20, $21, $22, $23, $23, $24)";
+
+/// Whoever is first to ask changes the webhook; the next one sees the new version.
+const VERSION: &str = "select version from webhook where id = $1 and client_id = $2 and deleted_at is null for no key update";
+
+/// Runs in the transaction that compared the version.
+const UPDATE: &str = "
+    update webhook set name = $1, type_code = $2, events = $3::json, method = $4, headers = $5::json, url = $6, header_auth = $7,
+        authorization_fixed = $8, authorization_url = $9, authorization_method = $10, authorization_headers = $11::json,
+        authorization_body = $12::json, authorization_response_token_attr = $13, retry = $14::json, timeout_ms = $15,
+        max_in_flight = $16, rate_limit = $17::json, updated_at = $18, version = version + 1
+    where id = $19";
+
+const INSERT_EVENTS: &str = "
+    insert into webhook_event (client_id, event_type, webhook_id)
+    select distinct $1::uuid, event_type, $3::uuid from unnest($2::text[]) as t (event_type)";
+
+const DELETE_EVENTS: &str = "delete from webhook_event where webhook_id = $1";
+
+/// A state that is set anew has not changed: what is counted since its change stays counted.
+const SET_STATE: &str = "
+    update webhook set state_changed_at = case when state = $2 then state_changed_at else $4 end, state = $2, disable_reason = $3,
+        updated_at = $4, version = version + 1
+    where id = $1 and deleted_at is null and ($5::uuid is null or client_id = $5)";
+
+/// Waits for those who are about to make deliveries wait for this webhook; whoever comes later sees that it is gone.
+const HOLD_FOR_DELETION: &str = "
+    select true from webhook where id = $1 and deleted_at is null and ($2::uuid is null or client_id = $2) for update";
+
+/// The row stays for the deliveries that speak of it; what may hold secrets goes.
+const DELETE: &str = "
+    update webhook set deleted_at = $2, updated_at = $2, version = version + 1,
+        headers = null, authorization_fixed = null, authorization_headers = null, authorization_body = null
+    where id = $1";
+
+/// Reads the pending ones alone, not all that the webhook ever got; so many at a time, for a statement has a limit of time.
+/// What a claim holds at the moment is waited for.
+pub(super) const CANCEL_PENDING: &str = "
+    update delivery set state = 'cancelled', finished_at = $2
+    where state = 'pending' and id = any(array(
+        select d.id from delivery d where d.webhook_id = $1 and d.state = 'pending' order by d.due_at, d.id limit 10000 for update))";
+
+const ONE: &str = concat!(
+    "select ",
+    webhook_columns!(),
+    " from webhook w where w.id = $1 and w.deleted_at is null and ($2::uuid is null or w.client_id = $2)"
+);
+
+/// The rule that a client has one webhook of a type code.
+const TYPE_IS_USED_ONCE: &str = "webhook_type";
+
+#[async_trait]
+impl Webhooks for PostgresStore {
+    async fn insert_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
+        type_taken(self.connections.write(|call| Box::pin(async move { insert(call, &webhook).await })).await)
+    }
+
+    async fn update_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
+        type_taken(self.connections.write(|call| Box::pin(async move { update(call, &webhook).await })).await)
+    }
+
+    async fn set_webhook_state(&self, scope: Scope, id: WebhookId, state: WebhookState, now: Timestamp) -> Result<bool, StoreError> {
+        self.connections.call(move |call| Box::pin(async move { set_state(call, scope, id, &state, now).await })).await
+    }
+
+    async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
+        self.connections.write_long(move |call| Box::pin(delete(call, scope, id, now))).await
+    }
+
+    async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
+        self.connections.call(move |call| Box::pin(one(call.db, scope, id))).await
+    }
+
+    async fn webhooks(&self, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
+        self.connections.call(move |call| Box::pin(list(call.db, scope, page))).await
+    }
+}
+
+/// The index knows best whether a type code is taken.
+fn type_taken(written: Result<WebhookWrite, StoreError>) -> Result<WebhookWrite, StoreError> {
+    match written {
+        Err(StoreError::Conflict { constraint }) if constraint == TYPE_IS_USED_ONCE => Ok(WebhookWrite::TypeTaken),
+        other => other,
+    }
+}
+
+/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
+fn bind_definition<'q>(query: Query<'q, Postgres, PgArguments>, definition: &'q WebhookDefinition) -> Query<'q, Postgres, PgArguments> {
+    let written = WrittenDefinition::from(definition);
+    let json = |text: Option<String>| text.map(|text| kept(&text).into_owned());
+    query
+        .bind(kept(written.name))
+        .bind(written.type_code)
+        .bind(kept(&written.events).into_owned())
+        .bind(written.method)
+        .bind(json(written.headers))
+        .bind(kept(written.url))
+        .bind(written.header_auth.map(kept))
+        .bind(written.authorization_fixed.map(kept))
+        .bind(written.authorization_url.map(kept))
+        .bind(written.authorization_method)
+        .bind(json(written.authorization_headers))
+        .bind(json(written.authorization_body))
+        .bind(written.authorization_response_token_attr.map(kept))
+        .bind(json(written.retry))
+        .bind(written.timeout_ms)
+        .bind(written.max_in_flight)
+        .bind(json(written.rate_limit))
+}
+
+/// What to bind where a null means every client.
+pub(super) fn client_of(scope: Scope) -> Option<Uuid> {
+    scope.client_id().map(ClientId::as_uuid)
+}
+
+async fn one(db: &mut PgConnection, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
+    let query = sqlx::query(ONE).bind(id.as_uuid()).bind(client_of(scope));
+    query.fetch_optional(db).await?.as_ref().map(|row| webhook(row)).transpose()
+}
+
+async fn list(db: &mut PgConnection, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
+    let mut query = QueryBuilder::<Postgres>::new(concat!("select ", webhook_columns!(), " from webhook w where w.deleted_at is null"));
+    if let Scope::Client(client_id) = scope {
+        query.push(" and w.client_id = ").push_bind(client_id.as_uuid());
+    }
+    if let Some(before) = page.before {
+        query.push(" and w.id < ").push_bind(before.as_uuid());
+    }
+    query.push(" order by w.id desc limit ").push_bind(i64::from(page.limit));
+    query.build().fetch_all(db).await?.iter().map(|row| webhook(row)).collect()
+}
+
+async fn insert(call: &mut Call<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
+    if !hold_client(call.db, webhook.client_id).await? {
+        return Ok(WebhookWrite::NotFound);
+    }
+    let (state, reason) = state_words(&webhook.state);
+    let query = bind_definition(sqlx::query(INSERT), &webhook.definition)
+        .bind(webhook.id.as_uuid())
+        .bind(webhook.client_id.as_uuid())
+        .bind(webhook.version)
+        .bind(state)
+        .bind(reason)
+        .bind(At(webhook.created_at))
+        .bind(At(webhook.updated_at));
+    query.execute(&mut *call.db).await?;
+    insert_events(call.db, webhook).await?;
+    call.signal(Signal::WebhookChanged(webhook.id));
+    Ok(WebhookWrite::Stored)
+}
+
+async fn update(call: &mut Call<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
+    let query = sqlx::query_scalar(VERSION).bind(webhook.id.as_uuid()).bind(webhook.client_id.as_uuid());
+    let stored: Option<i64> = query.fetch_optional(&mut *call.db).await?;
+    match stored {
+        None => return Ok(WebhookWrite::NotFound),
+        Some(version) if version != webhook.version => return Ok(WebhookWrite::Stale),
+        Some(_) => {}
+    }
+    let query = bind_definition(sqlx::query(UPDATE), &webhook.definition);
+    query.bind(At(webhook.updated_at)).bind(webhook.id.as_uuid()).execute(&mut *call.db).await?;
+    sqlx::query(DELETE_EVENTS).bind(webhook.id.as_uuid()).execute(&mut *call.db).await?;
+    insert_events(call.db, webhook).await?;
+    call.signal(Signal::WebhookChanged(webhook.id));
+    Ok(WebhookWrite::Stored)
+}
+
+/// Whether there is such a client, which then stays until the end of the transaction.
+pub(super) async fn hold_client(db: &mut PgConnection, id: ClientId) -> Result<bool, StoreError> {
+    let held: Option<bool> = sqlx::query_scalar(HOLD_CLIENT).bind(id.as_uuid()).fetch_optional(db).await?;
+    Ok(held.is_some())
+}
+
+async fn insert_events(db: &mut PgConnection, webhook: &Webhook) -> Result<(), StoreError> {
+    let types: Vec<&str> = webhook.definition.events.iter().map(EventType::as_str).collect();
+    sqlx::query(INSERT_EVENTS).bind(webhook.client_id.as_uuid()).bind(types).bind(webhook.id.as_uuid()).execute(db).await?;
+    Ok(())
+}
+
+async fn set_state(call: &mut Call<'_>, scope: Scope, id: WebhookId, state: &WebhookState, now: Timestamp) -> Result<bool, StoreError> {
+    let (word, reason) = state_words(state);
+    let query = sqlx::query(SET_STATE).bind(id.as_uuid()).bind(word).bind(reason).bind(At(now)).bind(client_of(scope));
+    let is_set = query.execute(&mut *call.db).await?.rows_affected() > 0;
+    if is_set {
+        call.signal(Signal::WebhookChanged(id));
+        if state.is_active() {
+            call.signal(Signal::Due([id].into()));
+        }
+    }
+    Ok(is_set)
+}
+
+/// Does what `Webhooks::delete_webhook` promises, within a transaction.
+pub(super) async fn delete(call: &mut Call<'_>, scope: Scope, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
+    let query = sqlx::query_scalar(HOLD_FOR_DELETION).bind(id.as_uuid()).bind(client_of(scope));
+    let held: Option<bool> = query.fetch_optional(&mut *call.db).await?;
+    if held.is_none() {
+        return Ok(false);
+    }
+    sqlx::query(DELETE).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?;
+    sqlx::query(DELETE_EVENTS).bind(id.as_uuid()).execute(&mut *call.db).await?;
+    while sqlx::query(CANCEL_PENDING).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?.rows_affected() > 0 {}
+    call.signal(Signal::WebhookChanged(id));
+    Ok(true)
+}

@@ -1,0 +1,95 @@
+//! The one node that there is: the process that owns the file.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use super::SqliteStore;
+use super::queue::given_back;
+use super::writer::Transaction;
+use crate::domain::ids::NodeId;
+use crate::domain::node::Node;
+use crate::domain::time::Timestamp;
+use crate::store::contract::Nodes;
+use crate::store::error::StoreError;
+use crate::store::records::KnownNode;
+
+/// Every other node lives no more. Reads the index `delivery_in_flight`, which is small.
+pub(super) const TAKE_BACK: &str = "
+    update delivery set
+        state = iif(w.deleted_at is null, 'pending', 'cancelled'), finished_at = w.deleted_at,
+        claim_token = null, claimed_by = null
+    from webhook w
+    where delivery.state = 'in_flight' and delivery.claimed_by <> ? and w.id = delivery.webhook_id
+    returning webhook_id, state = 'pending'";
+
+const CLAIMS_OF: &str = "select count(*) from delivery where state = 'in_flight' and claimed_by = ?";
+
+/// Who owns the file, as far as it has said so.
+#[derive(Default)]
+pub(super) struct Owner(Mutex<Option<(Node, Instant)>>);
+
+impl Owner {
+    fn get(&self) -> Option<(Node, Instant)> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Node, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Nodes for SqliteStore {
+    async fn beat(&self, node: Node) -> Result<Option<Duration>, StoreError> {
+        let id = node.id;
+        let before = self.owner.lock().replace((node, Instant::now()));
+        Ok(before.filter(|(node, _)| node.id == id).map(|(_, since)| since.elapsed()))
+    }
+
+    async fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
+        let Some((node, since)) = self.owner.get() else {
+            return Ok(Vec::new());
+        };
+        let claims: i64 = sqlx::query_scalar(CLAIMS_OF).bind(node.id.as_uuid()).fetch_one(&self.readers).await?;
+        Ok(vec![KnownNode { node, silent_for: since.elapsed(), claims: claims.unsigned_abs() }])
+    }
+
+    async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
+        self.owner.lock().take_if(|(owner, _)| owner.id == node);
+        Ok(())
+    }
+
+    async fn take_back_claims(&self, node: NodeId, _silent_for: Duration) -> Result<u64, StoreError> {
+        self.writer.write(move |tx| Box::pin(take_back(tx, node))).await
+    }
+
+    async fn take_turn(&self, duty: &'static str, _node: NodeId, due_at: Timestamp, _silent_for: Duration) -> Result<bool, StoreError> {
+        Ok(self.turns.take(duty, due_at))
+    }
+
+    async fn end_turn(&self, _duty: &'static str, _node: NodeId) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// The times for which duties were last done by this process.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<std::collections::HashMap<&'static str, Timestamp>>);
+
+impl Turns {
+    fn take(&self, duty: &'static str, due_at: Timestamp) -> bool {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_later = turns.get(duty).is_none_or(|done| *done < due_at);
+        if is_later {
+            turns.insert(duty, due_at);
+        }
+        is_later
+    }
+}
+
+async fn take_back(tx: &mut Transaction<'_>, node: NodeId) -> Result<u64, StoreError> {
+    let rows = sqlx::query(TAKE_BACK).bind(node.as_uuid()).fetch_all(&mut *tx.db).await?;
+    given_back(tx, &rows)
+}

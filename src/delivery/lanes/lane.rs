@@ -143,7 +143,7 @@ impl<T> Lane<T> {
     }
 
     /// Claims ahead as much again as was finished since it last claimed, and half as far as before where that is more.
-    /// A lane that is watched closely claims nothing ahead.
+    /// A lane that keeps nothing waiting claims nothing ahead.
     pub(super) fn adapt(&mut self, most: u32) {
         self.ahead = self.finished_since_plan.saturating_mul(2).max(self.ahead / 2).min(most);
         self.finished_since_plan = 0;

@@ -49,7 +49,7 @@ impl Places {
         self.held
     }
 
-    /// The share that one lane may claim ahead, as a part of the capacity.
+    /// All places, those of stalled requests apart.
     pub(super) const fn capacity(&self) -> usize {
         self.capacity
     }

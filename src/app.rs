@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use crate::api::{self, ApiSettings, ApiState};
 use crate::config::{Config, StoreUrl};
 use crate::delivery::PoolSettings;
+use crate::delivery::lanes::{BreakerSettings, LaneSettings};
 use crate::delivery::pool::Pool;
 use crate::delivery::sender::Sender;
 use crate::delivery::worker::Worker;
@@ -104,6 +105,7 @@ impl App {
         let router = make_router(ApiState {
             store: Arc::clone(store),
             intake: Arc::clone(&intake),
+            lanes: pool.clone(),
             clock: Arc::clone(clock),
             ids: Arc::clone(ids),
             key_chance: chance.key_source(),
@@ -246,8 +248,7 @@ fn duties(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<Schedul
 
 fn pool_settings(config: &Config) -> anyhow::Result<PoolSettings> {
     Ok(PoolSettings {
-        max_in_flight: config.delivery.max_in_flight,
-        max_in_flight_per_webhook: u32::try_from(config.delivery.max_in_flight_per_webhook)?,
+        lanes: lane_settings(config)?,
         timeout: config.delivery.timeout(),
         poll_interval: config.delivery.poll_interval(),
         claim_batch: u32::try_from(config.delivery.claim_batch)?,
@@ -257,6 +258,20 @@ fn pool_settings(config: &Config) -> anyhow::Result<PoolSettings> {
         retry_after_max: config.retry.retry_after_max(),
         login_backoff: config.token.failure_backoff(),
         login_backoff_max: config.token.failure_backoff_max(),
+    })
+}
+
+fn lane_settings(config: &Config) -> anyhow::Result<LaneSettings> {
+    let breaker = BreakerSettings {
+        failures: config.lanes.breaker_failures,
+        pause: config.lanes.breaker_pause(),
+        pause_max: config.lanes.breaker_pause_max(),
+    };
+    Ok(LaneSettings {
+        capacity: config.delivery.max_in_flight,
+        max_stalled: config.lanes.max_stalled,
+        limit: u32::try_from(config.delivery.max_in_flight_per_webhook)?,
+        breaker,
     })
 }
 

@@ -8,6 +8,7 @@ use chrono::FixedOffset;
 use super::key_cache::KeyCache;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::ids::IdSource;
+use crate::domain::lane::Lanes;
 use crate::domain::time::{Clock, Timestamp};
 use crate::intake::Intake;
 use crate::store::Store;
@@ -21,6 +22,8 @@ pub struct ApiState {
     pub store: Arc<dyn Store>,
     /// How events get there.
     pub intake: Arc<Intake>,
+    /// How lanes stand.
+    pub lanes: Arc<dyn Lanes>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.

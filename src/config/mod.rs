@@ -12,6 +12,7 @@ mod egress;
 mod environment;
 mod error;
 mod intake;
+mod lanes;
 mod layers;
 mod log;
 mod maintenance;
@@ -33,6 +34,7 @@ pub use self::delivery::DeliveryConfig;
 pub use self::egress::EgressConfig;
 pub use self::error::{ConfigError, ConfigErrors, Origin};
 pub use self::intake::IntakeConfig;
+pub use self::lanes::LanesConfig;
 use self::layers::Layers;
 pub use self::log::{LogConfig, LogFormat};
 pub use self::maintenance::MaintenanceConfig;
@@ -62,6 +64,8 @@ pub struct Config {
     pub intake: IntakeConfig,
     /// How many deliveries run at once, for how long, and what is kept of them.
     pub delivery: DeliveryConfig,
+    /// What is borne from receivers that hang or are not there.
+    pub lanes: LanesConfig,
     /// When a failed attempt is repeated.
     pub retry: RetryConfig,
     /// How long access tokens are kept.
@@ -100,6 +104,7 @@ impl Config {
         StoreConfig::validate(&mut Check::of("store", layers));
         IntakeConfig::validate(&mut Check::of("intake", layers));
         DeliveryConfig::validate(&mut Check::of("delivery", layers));
+        LanesConfig::validate(&mut Check::of("lanes", layers));
         RetryConfig::validate(&mut Check::of("retry", layers));
         TokenConfig::validate(&mut Check::of("token", layers));
         EgressConfig::validate(&mut Check::of("egress", layers));
@@ -129,7 +134,7 @@ mod tests {
     const SECRET: &str = "correct-horse-battery-staple-0123456789";
 
     /// Every integer key with the least and the greatest value that it allows.
-    const INTEGERS: [(&str, i64, i64); 29] = [
+    const INTEGERS: [(&str, i64, i64); 33] = [
         ("delivery.claim_batch", 1, 4096),
         ("delivery.kept_body_bytes", 0, 65_536),
         ("delivery.max_in_flight", 1, 65_536),
@@ -141,6 +146,10 @@ mod tests {
         ("egress.idle_connections_per_host", 0, 4096),
         ("intake.max_batch", 1, 4096),
         ("intake.queue", 1, 1_000_000),
+        ("lanes.breaker_failures", 1, 1000),
+        ("lanes.breaker_pause_max_seconds", 1, 86_400),
+        ("lanes.breaker_pause_seconds", 1, 3600),
+        ("lanes.max_stalled", 0, 65_536),
         ("maintenance.batch_rows", 1, 100_000),
         ("maintenance.dead_letter_days", 1, 3650),
         ("maintenance.failing_days", 1, 365),
@@ -177,6 +186,8 @@ mod tests {
         match key {
             "maintenance.finished_days" => "maintenance.idempotency_days=1",
             "maintenance.idempotency_days" => "maintenance.finished_days=3650",
+            "lanes.breaker_pause_seconds" => "lanes.breaker_pause_max_seconds=86400",
+            "lanes.breaker_pause_max_seconds" => "lanes.breaker_pause_seconds=1",
             "token.failure_backoff_seconds" => "token.failure_backoff_max_seconds=86400",
             "node.heartbeat_ms" => "node.limit_ms=600000",
             "node.limit_ms" => "node.heartbeat_ms=100",
@@ -378,6 +389,11 @@ mod tests {
              allowed is at least token.failure_backoff_seconds, which is 5"
         );
         assert!(load(&["token.failure_backoff_max_seconds=5"]).is_ok());
+        assert_eq!(
+            error(&["lanes.breaker_pause_max_seconds=4"]),
+            "command line: lanes.breaker_pause_max_seconds = 4 is not allowed; \
+             allowed is at least lanes.breaker_pause_seconds, which is 5"
+        );
     }
 
     #[test]
@@ -417,6 +433,8 @@ mod tests {
         assert_eq!(config.store.url.to_string(), "sqlite://data/dispatcher.db");
         assert_eq!(config.delivery.timeout(), Duration::from_secs(15));
         assert_eq!(config.delivery.poll_interval(), Duration::from_secs(1));
+        assert_eq!(config.lanes.breaker_pause(), Duration::from_secs(5));
+        assert_eq!(config.lanes.breaker_pause_max(), Duration::from_mins(5));
         assert_eq!(config.retry.delays()[..2], [Duration::from_secs(5), Duration::from_mins(5)]);
         assert_eq!(config.retry.retry_after_max(), Duration::from_hours(24));
         assert_eq!(config.token.default_ttl(), Duration::from_mins(1));

@@ -20,15 +20,14 @@ pub mod worker;
 
 use std::time::Duration;
 
+use self::lanes::LaneSettings;
 use crate::domain::retry::RetryPolicy;
 
 /// What the configuration says of deliveries.
 #[derive(Clone, Debug)]
 pub struct PoolSettings {
-    /// The most deliveries that this node holds claims on.
-    pub max_in_flight: usize,
-    /// The most requests under way to one webhook that does not say so itself.
-    pub max_in_flight_per_webhook: u32,
+    /// How many deliveries this node holds claims on, and what it bears from a receiver.
+    pub lanes: LaneSettings,
     /// The deadline of an attempt whose webhook does not say so itself.
     pub timeout: Duration,
     /// How often to look for due deliveries that nobody told of.

@@ -7,6 +7,36 @@ use crate::domain::attempt::{AttemptOutcome, FailureReason};
 use crate::domain::webhook::DisableReason;
 use crate::egress::SendError;
 
+/// What an outcome says of the receiver as a whole, whatever delivery it was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// It answers, and has nothing against more.
+    Well,
+    /// It answers, and wants less.
+    Overloaded,
+    /// It is not there, or cannot do its work.
+    Down,
+    /// Nothing.
+    None,
+}
+
+/// What an outcome says of the receiver. One that refuses a request, or fails at it, is there nevertheless.
+#[must_use]
+pub const fn sign_of(outcome: &AttemptOutcome) -> Sign {
+    let reason = match outcome {
+        AttemptOutcome::Delivered => return Sign::Well,
+        AttemptOutcome::Retryable(reason) | AttemptOutcome::Permanent(reason) => reason,
+    };
+    match reason {
+        FailureReason::Status(429) => Sign::Overloaded,
+        FailureReason::Status(502..=504) | FailureReason::Timeout | FailureReason::Dns | FailureReason::Connect | FailureReason::Tls => {
+            Sign::Down
+        }
+        FailureReason::Status(_) | FailureReason::Gone => Sign::Well,
+        FailureReason::Protocol | FailureReason::Authorization | FailureReason::AddressNotAllowed | FailureReason::Unsendable => Sign::None,
+    }
+}
+
 /// What an answer with this status means. Only 2xx is success.
 #[must_use]
 pub const fn of_status(status: u16) -> AttemptOutcome {
@@ -68,6 +98,18 @@ mod tests {
     #[test]
     fn a_redirect_is_a_failed_attempt_and_nothing_else() {
         assert_eq!(of_status(302), AttemptOutcome::Retryable(FailureReason::Status(302)));
+    }
+
+    #[test]
+    fn a_receiver_that_refuses_is_there_and_one_that_cannot_be_reached_is_not() {
+        let signs = |reasons: &[FailureReason]| -> Vec<Sign> {
+            reasons.iter().map(|reason| sign_of(&AttemptOutcome::Retryable(reason.clone()))).collect()
+        };
+
+        assert_eq!([204, 302, 400, 404, 410, 500, 501, 505].map(|status| sign_of(&of_status(status))), [Sign::Well; 8]);
+        assert_eq!([429, 502, 503, 504].map(|status| sign_of(&of_status(status))), [Sign::Overloaded, Sign::Down, Sign::Down, Sign::Down]);
+        assert_eq!(signs(&[FailureReason::Timeout, FailureReason::Dns, FailureReason::Connect, FailureReason::Tls]), [Sign::Down; 4]);
+        assert_eq!(signs(&[FailureReason::Protocol, FailureReason::Authorization]), [Sign::None; 2]);
     }
 
     #[test]

@@ -25,11 +25,14 @@ use tracing::{debug, error, info, warn};
 use super::PoolSettings;
 use super::definitions::Definitions;
 use super::lanes::LaneTable;
+use super::outcome::Sign;
 use super::recorder::{Recorder, Unrecorded};
 use super::worker::{Ended, Feedback, Ready, Worker};
 use crate::domain::delivery::Transition;
 use crate::domain::ids::WebhookId;
+use crate::domain::lane::{LaneView, Lanes};
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::webhook::Webhook;
 use crate::node::Membership;
 use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery, LaneQuota, RecordOutcome};
 use crate::store::signal::Signal;
@@ -79,7 +82,7 @@ impl Pool {
             membership,
             definitions: Definitions::new(Arc::clone(&store)),
             recorder: Recorder::new(Arc::clone(&store), settings.record_batch, abort.clone()),
-            lanes: Mutex::new(LaneTable::new(settings.max_in_flight, settings.max_in_flight_per_webhook)),
+            lanes: Mutex::new(LaneTable::new(settings.lanes)),
             owed: Mutex::default(),
             store,
             clock,
@@ -262,9 +265,7 @@ impl Pool {
 
     fn next_timer(&self) -> Instant {
         let now = self.clock.now();
-        let lanes = self.lanes();
-        // Timers of a full node ring when there is room again.
-        let timer = if lanes.is_full() { None } else { lanes.next_timer() };
+        let timer = self.lanes().next_timer();
         Instant::now() + timer.map_or(self.settings.poll_interval, |due_at| due_at.since(now))
     }
 
@@ -281,7 +282,7 @@ impl Pool {
             let admitted = {
                 let mut lanes = self.lanes();
                 if let Some(first) = ready.first() {
-                    lanes.set_limit(quota.webhook_id, first.definition.webhook.definition.delivery.max_in_flight);
+                    lanes.set_limits(quota.webhook_id, &first.definition.webhook.definition.delivery);
                 }
                 lanes.admit(*quota, ready, self.clock.now())
             };
@@ -327,7 +328,7 @@ impl Pool {
     async fn see_through(self: Arc<Self>, ready: Ready) {
         let id = ready.claimed.webhook_id;
         if !self.membership.is_alive() {
-            self.make_way(id, Feedback::None).await;
+            self.make_way(id, Feedback::None, Sign::None).await;
             return self.give_back_or_owe(vec![ready]).await;
         }
         let ended = tokio::select! {
@@ -335,7 +336,7 @@ impl Pool {
             () = self.abort.cancelled() => return self.give_back_or_owe(vec![ready]).await,
         };
         let ended = ended.unwrap_or_else(|_| self.worker.interrupted(&ready));
-        self.make_way(id, ended.feedback).await;
+        self.make_way(id, ended.feedback, ended.sign).await;
         self.record(id, ended).await;
         self.lanes().let_go(id);
         self.let_go.notify_waiters();
@@ -345,23 +346,26 @@ impl Pool {
     }
 
     /// The request is no longer under way: tells the lane what was learnt and starts the next in its place.
-    async fn make_way(self: &Arc<Self>, id: WebhookId, feedback: Feedback) {
+    async fn make_way(self: &Arc<Self>, id: WebhookId, feedback: Feedback, sign: Sign) {
         let now = self.clock.now();
-        let (held_back, next) = {
+        let (held_back, more, next) = {
             let mut lanes = self.lanes();
-            let held_back = match feedback {
-                Feedback::None => Vec::new(),
-                Feedback::LoginWorked => {
-                    lanes.login_worked(id);
-                    Vec::new()
-                }
-                Feedback::LoginFailed => lanes.login_failed(id, now, self.settings.login_backoff, self.settings.login_backoff_max),
-                Feedback::HoldBackUntil(until) => lanes.hold_back(id, until),
+            let (mut held_back, more) = match sign {
+                Sign::Well => (Vec::new(), lanes.heed_answer(id, now)),
+                sign => (lanes.heed(id, sign, now, &mut *self.worker.chance()), Vec::new()),
             };
-            (held_back, lanes.answered(id, now))
+            match feedback {
+                Feedback::None => {}
+                Feedback::LoginWorked => lanes.login_worked(id),
+                Feedback::LoginFailed => {
+                    held_back.extend(lanes.login_failed(id, now, self.settings.login_backoff, self.settings.login_backoff_max));
+                }
+                Feedback::HoldBackUntil(until) => held_back.extend(lanes.hold_back(id, until)),
+            }
+            (held_back, more, lanes.answered(id, now))
         };
-        if let Some(next) = next {
-            self.start(next);
+        for ready in more.into_iter().chain(next) {
+            self.start(ready);
         }
         self.give_back_or_owe(held_back).await;
     }
@@ -435,6 +439,12 @@ impl Pool {
 
     fn lanes(&self) -> MutexGuard<'_, LaneTable<Ready>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lanes for Pool {
+    fn view(&self, webhook: &Webhook) -> LaneView {
+        self.lanes().view(webhook.id, &webhook.definition.delivery, self.clock.now())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Keeps no state between attempts. Claims, limits and records are the pool's.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::{RETRY_AFTER, SET_COOKIE};
@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use tokio::time::Instant;
 
 use super::definitions::Definition;
+use super::outcome::Sign;
 use super::sender::{SendReport, Sender, Sent};
 use super::{PoolSettings, outcome, request};
 use crate::domain::attempt::{Attempt, AttemptOutcome, Exchange, FailureReason, Phases};
@@ -41,6 +42,8 @@ pub struct Ended {
     pub record: AttemptRecord,
     /// What the lane should know.
     pub feedback: Feedback,
+    /// What the attempt says of the receiver.
+    pub sign: Sign,
 }
 
 /// What an attempt tells about its whole lane.
@@ -82,6 +85,11 @@ impl Worker {
     /// Forgets what is kept for a webhook that changed.
     pub fn forget(&self, id: WebhookId) {
         self.sender.forget(id);
+    }
+
+    /// The chance of this node, for jitter.
+    pub fn chance(&self) -> MutexGuard<'_, StdRng> {
+        self.chance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One attempt, from its first byte to what follows from it. Ends by the webhook's deadline.
@@ -154,19 +162,19 @@ impl Worker {
         let transition = self.next_step(ready, &finding, finished_at);
         let webhook_version = ready.definition.webhook.version;
         let disable_webhook = outcome::disables_webhook(&finding.outcome);
+        let sign = outcome::sign_of(&finding.outcome);
         let attempt =
             Attempt { number: claimed.attempt_number(), started_at, finished_at, outcome: finding.outcome, exchange: finding.exchange };
         let record =
             AttemptRecord { claim: claimed.claim, webhook_id: claimed.webhook_id, webhook_version, attempt, transition, disable_webhook };
-        Ended { record, feedback: finding.feedback }
+        Ended { record, feedback: finding.feedback, sign }
     }
 
     fn next_step(&self, ready: &Ready, finding: &Finding, now: Timestamp) -> Transition {
         let schedule = ready.definition.webhook.definition.delivery.retry.as_ref().unwrap_or(&self.settings.retry);
         let retry_at = match finding.outcome {
             AttemptOutcome::Retryable(_) => {
-                let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
-                schedule.retry_at(ready.claimed.attempt_in_series(), now, finding.retry_after, &mut *chance)
+                schedule.retry_at(ready.claimed.attempt_in_series(), now, finding.retry_after, &mut *self.chance())
             }
             AttemptOutcome::Delivered | AttemptOutcome::Permanent(_) => None,
         };

@@ -2,6 +2,7 @@
 
 use super::attempt::AttemptOutcome;
 use super::delivery::{DeadLetterReason, Delivery, DeliveryState};
+use super::lane::{LaneState, LaneView};
 use super::time::Timestamp;
 use super::webhook::{DisableReason, WebhookState};
 
@@ -12,6 +13,8 @@ pub struct Standing<'a> {
     pub delivery: &'a Delivery,
     /// Whether its webhook is called at present.
     pub webhook: &'a WebhookState,
+    /// What its webhook's lane does at present.
+    pub lane: &'a LaneView,
     /// What the last attempt meant, if one was made and is still kept.
     pub last: Option<&'a AttemptOutcome>,
     /// The present moment.
@@ -23,7 +26,12 @@ impl Standing<'_> {
     #[must_use]
     pub fn next_attempt_at(&self) -> Option<Timestamp> {
         let planned = self.delivery.state == DeliveryState::Pending && self.webhook.is_active();
-        planned.then_some(self.delivery.due_at)
+        planned.then(|| self.blocked_until().map_or(self.delivery.due_at, |until| until.max(self.delivery.due_at)))
+    }
+
+    /// Until when its lane starts nothing.
+    fn blocked_until(&self) -> Option<Timestamp> {
+        self.lane.blocked_until()
     }
 
     /// The sentence; times are written by `written`.
@@ -33,7 +41,7 @@ impl Standing<'_> {
         let finished = delivery.finished_at.map(&written).unwrap_or_default();
         let attempts = counted(delivery.attempts);
         match delivery.state {
-            DeliveryState::Pending => self.explain_waiting(&written(delivery.due_at)),
+            DeliveryState::Pending => self.explain_waiting(&written),
             DeliveryState::InFlight => format!("Attempt {} is under way.", delivery.attempts + 1),
             DeliveryState::Delivered => format!("The receiver took it at {finished}, with attempt {}.", delivery.attempts),
             DeliveryState::DeadLettered => self.explain_given_up(&finished),
@@ -43,11 +51,10 @@ impl Standing<'_> {
         }
     }
 
-    fn explain_waiting(&self, due: &str) -> String {
+    fn explain_waiting(&self, written: &impl Fn(Timestamp) -> String) -> String {
         let so_far = self.so_far();
         match self.webhook {
-            WebhookState::Active if self.delivery.due_at > self.now => format!("{so_far}; the next attempt is planned for {due}."),
-            WebhookState::Active => format!("{so_far}; the next attempt is due since {due} and starts as soon as there is room."),
+            WebhookState::Active => format!("{so_far}; {}", self.explain_next(written)),
             WebhookState::Paused => format!("{so_far}; it waits because its webhook is paused, until somebody resumes that."),
             WebhookState::Disabled(reason) => {
                 let why = match reason {
@@ -56,6 +63,25 @@ impl Standing<'_> {
                 };
                 format!("{so_far}; it waits because its webhook is disabled ({why}), until somebody resumes that.")
             }
+        }
+    }
+
+    /// What an active webhook's delivery waits for.
+    fn explain_next(&self, written: &impl Fn(Timestamp) -> String) -> String {
+        let due = written(self.delivery.due_at);
+        let blocked_until = self.blocked_until().filter(|until| *until > self.delivery.due_at);
+        match (self.lane.state, blocked_until) {
+            (LaneState::Open, Some(until)) => {
+                format!("it waits because its receiver is not there: one delivery probes that at {}.", written(until))
+            }
+            (LaneState::Open, None) if self.delivery.due_at <= self.now => {
+                "it waits because its receiver is not there, until one delivery got through.".to_owned()
+            }
+            (_, Some(until)) => {
+                format!("it waits until {} because its receiver asked for a pause, or because no login worked.", written(until))
+            }
+            _ if self.delivery.due_at > self.now => format!("the next attempt is planned for {due}."),
+            _ => format!("the next attempt is due since {due} and starts as soon as there is room."),
         }
     }
 
@@ -129,7 +155,7 @@ mod tests {
     }
 
     fn explained(delivery: &Delivery, webhook: &WebhookState, last: Option<&AttemptOutcome>) -> String {
-        let standing = Standing { delivery, webhook, last, now: NOW };
+        let standing = Standing { delivery, webhook, lane: &LaneView::idle(16), last, now: NOW };
         standing.explain(|time| format!("{}s", time.as_seconds()))
     }
 
@@ -178,6 +204,31 @@ mod tests {
     }
 
     #[test]
+    fn a_delivery_whose_lane_starts_nothing_says_why_and_until_when() {
+        let overdue = Delivery { due_at: NOW, ..delivery(DeliveryState::Pending, 0) };
+        let planned = delivery(DeliveryState::Pending, 0);
+        let told = |delivery: &Delivery, lane: &LaneView| {
+            let standing = Standing { delivery, webhook: &WebhookState::Active, lane, last: None, now: NOW };
+            (standing.explain(|time| format!("{}s", time.as_seconds())), standing.next_attempt_at().unwrap().as_seconds())
+        };
+        let idle = LaneView::idle(16);
+        let until = Some(Timestamp::from_micros(9_000_000));
+        let open = LaneView { state: LaneState::Open, next_probe_at: until, ..idle };
+        let probing = LaneView { next_probe_at: None, ..open };
+        let held_back = LaneView { state: LaneState::HeldBack, held_back_until: until, ..idle };
+        let soon = LaneView { held_back_until: Some(Timestamp::from_micros(1_500_000)), ..held_back };
+
+        let not_there = "No attempt was made yet; it waits because its receiver is not there";
+        assert_eq!(told(&overdue, &open), (format!("{not_there}: one delivery probes that at 9s."), 9));
+        assert_eq!(told(&overdue, &probing), (format!("{not_there}, until one delivery got through."), 1));
+        assert_eq!(
+            told(&overdue, &held_back).0,
+            "No attempt was made yet; it waits until 9s because its receiver asked for a pause, or because no login worked."
+        );
+        assert_eq!(told(&planned, &soon), ("No attempt was made yet; the next attempt is planned for 2s.".to_owned(), 2));
+    }
+
+    #[test]
     fn a_delivery_that_is_done_says_how_it_ended() {
         let active = WebhookState::Active;
         let exhausted = Delivery { dead_letter_reason: Some(DeadLetterReason::Exhausted), ..delivery(DeliveryState::DeadLettered, 10) };
@@ -206,7 +257,7 @@ mod tests {
     fn only_a_delivery_that_nothing_holds_back_has_a_next_attempt() {
         let next = |state, webhook: &WebhookState| {
             let delivery = delivery(state, 0);
-            Standing { delivery: &delivery, webhook, last: None, now: NOW }.next_attempt_at()
+            Standing { delivery: &delivery, webhook, lane: &LaneView::idle(16), last: None, now: NOW }.next_attempt_at()
         };
 
         assert_eq!(next(DeliveryState::Pending, &WebhookState::Active), Some(Timestamp::from_micros(2_000_000)));

@@ -13,6 +13,7 @@ use super::event::EventType;
 use super::headers::Headers;
 use super::ids::{ClientId, WebhookId};
 use super::method::Method;
+use super::rate_limit::RateLimit;
 use super::retry::RetryPolicy;
 use super::target_url::{LoginUrl, TargetUrl};
 use super::time::Timestamp;
@@ -142,6 +143,8 @@ pub struct DeliverySettings {
     pub timeout: Option<Duration>,
     /// How many requests may be under way at once.
     pub max_in_flight: Option<u32>,
+    /// How many requests may start in a while; `None` for no limit.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// Whether a webhook is called at present. Its deliveries wait while it is not; they are never dropped.

@@ -114,7 +114,8 @@ impl DetailView {
     pub(super) fn of(api: &Api, detail: DeliveryDetail) -> Self {
         let last = detail.attempts.last().map(|attempt| &attempt.outcome);
         let delivery = &detail.summary.delivery;
-        let standing = Standing { delivery, webhook: &detail.webhook.state, last, now: api.clock.now() };
+        let lane = api.lanes.view(&detail.webhook);
+        let standing = Standing { delivery, webhook: &detail.webhook.state, lane: &lane, last, now: api.clock.now() };
         let explanation = standing.explain(|time| api.written(time));
         let next_attempt_at = standing.next_attempt_at().map(|time| api.written(time));
         let attempts = detail.attempts.iter().map(|attempt| AttemptView::of(api, attempt)).collect();

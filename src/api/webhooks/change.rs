@@ -122,6 +122,7 @@ fn written(definition: &WebhookDefinition) -> Map<String, Value> {
         ("retry", json!(delivery.retry)),
         ("timeoutMs", json!(delivery.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)))),
         ("maxInFlight", json!(delivery.max_in_flight)),
+        ("rateLimit", json!(delivery.rate_limit)),
     ];
     fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
 }

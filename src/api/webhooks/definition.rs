@@ -17,6 +17,7 @@ use super::edition::Edition;
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
 use crate::domain::method::Method;
+use crate::domain::rate_limit::{RateLimit, RateLimitError};
 use crate::domain::retry::{RetryPolicy, RetryPolicyError};
 use crate::domain::target_url::{IdInUrl, LoginUrl, TargetUrl};
 use crate::domain::webhook::{AuthorizationFields, DOCUMENT_FINISHED, DeliverySettings, SecretObject, WebhookDefinition};
@@ -125,6 +126,7 @@ fn delivery(fields: &mut Fields<'_>) -> DeliverySettings {
         retry: retry(fields),
         timeout: fields.optional("timeoutMs", |value| integer(value, 100..=300_000)).map(|ms| Duration::from_millis(ms.into())),
         max_in_flight: fields.optional("maxInFlight", |value| integer(value, 1..=1_024)),
+        rate_limit: rate_limit(fields),
     }
 }
 
@@ -145,6 +147,22 @@ const fn retry_field(error: RetryPolicyError) -> &'static str {
     match error {
         RetryPolicyError::TooManyDelays | RetryPolicyError::Delay => "retry.delaysSeconds",
         RetryPolicyError::Jitter => "retry.jitter",
+    }
+}
+
+fn rate_limit(fields: &mut Fields<'_>) -> Option<RateLimit> {
+    let object = fields.optional("rateLimit", |value| value.as_object().ok_or_else(|| "must be a JSON object".into()))?;
+    // No number is out of range too.
+    let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+    let requests = object.get("requests").map_or(0, number);
+    let per_seconds = object.get("perSeconds").filter(|value| !value.is_null()).map_or(RateLimit::DEFAULT_SECONDS, number);
+    RateLimit::new(requests, per_seconds).map_err(|error| fields.refuse(rate_limit_field(error), error.to_string())).ok()
+}
+
+const fn rate_limit_field(error: RateLimitError) -> &'static str {
+    match error {
+        RateLimitError::Requests => "rateLimit.requests",
+        RateLimitError::PerSeconds => "rateLimit.perSeconds",
     }
 }
 

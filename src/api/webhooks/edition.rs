@@ -21,7 +21,7 @@ const OCR_FIELDS: [&str; 12] = [
 ];
 
 /// The fields that `/v1` has besides.
-const V1_FIELDS: [&str; 4] = ["events", "retry", "timeoutMs", "maxInFlight"];
+const V1_FIELDS: [&str; 5] = ["events", "retry", "timeoutMs", "maxInFlight", "rateLimit"];
 
 /// Which fields a caller may write and see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

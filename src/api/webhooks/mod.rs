@@ -5,6 +5,7 @@ mod by_id;
 mod change;
 mod definition;
 mod edition;
+mod lane_view;
 mod ocr;
 mod v1;
 mod view;

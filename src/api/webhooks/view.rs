@@ -6,11 +6,13 @@ use serde_json::{Map, Value};
 
 use super::super::state::Api;
 use super::edition::Edition;
+use super::lane_view::LaneView;
 use crate::domain::authorization::mask_authorization;
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::method::Method;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::webhook::{Webhook, WebhookState};
 
@@ -47,6 +49,8 @@ pub(super) struct V1View {
     retry: Option<RetryPolicy>,
     timeout_ms: Option<u128>,
     max_in_flight: Option<u32>,
+    rate_limit: Option<RateLimit>,
+    lane: LaneView,
 }
 
 /// A way to show a webhook.
@@ -100,6 +104,8 @@ impl View for V1View {
             retry: delivery.retry,
             timeout_ms: delivery.timeout.map(|timeout| timeout.as_millis()),
             max_in_flight: delivery.max_in_flight,
+            rate_limit: delivery.rate_limit,
+            lane: LaneView::of(api, &api.lanes.view(&webhook)),
             ocr: OcrView::of(api, webhook),
         }
     }

@@ -26,10 +26,10 @@ const HOLD_CLIENT: &str = "select true from client where id = $1 and deleted_at 
 const INSERT: &str = "
     insert into webhook (name, type_code, events, method, headers, url, header_auth,
         authorization_fixed, authorization_url, authorization_method, authorization_headers, authorization_body,
-        authorization_response_token_attr, retry, timeout_ms, max_in_flight,
+        authorization_response_token_attr, retry, timeout_ms, max_in_flight, rate_limit,
         id, client_id, version, state, disable_reason, state_changed_at, created_at, updated_at)
     values ($1, $2, $3::json, $4, $5::json, $6, $7, $8, $9, $10, $11::json, $12::json, $13, $14::json, $15, $16,
-        $17, $18, $19, $20, $21, $22, $22, $23)";
+        $17::json, $18, $19, $20, $21, $22, $23, $23, $24)";
 
 /// Whoever is first to ask changes the webhook; the next one sees the new version.
 const VERSION: &str = "select version from webhook where id = $1 and client_id = $2 and deleted_at is null for no key update";
@@ -39,8 +39,8 @@ const UPDATE: &str = "
     update webhook set name = $1, type_code = $2, events = $3::json, method = $4, headers = $5::json, url = $6, header_auth = $7,
         authorization_fixed = $8, authorization_url = $9, authorization_method = $10, authorization_headers = $11::json,
         authorization_body = $12::json, authorization_response_token_attr = $13, retry = $14::json, timeout_ms = $15,
-        max_in_flight = $16, updated_at = $17, version = version + 1
-    where id = $18";
+        max_in_flight = $16, rate_limit = $17::json, updated_at = $18, version = version + 1
+    where id = $19";
 
 const INSERT_EVENTS: &str = "
     insert into webhook_event (client_id, event_type, webhook_id)
@@ -115,7 +115,7 @@ fn type_taken(written: Result<WebhookWrite, StoreError>) -> Result<WebhookWrite,
     }
 }
 
-/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `max_in_flight`.
+/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
 fn bind_definition<'q>(query: Query<'q, Postgres, PgArguments>, definition: &'q WebhookDefinition) -> Query<'q, Postgres, PgArguments> {
     let written = WrittenDefinition::from(definition);
     let json = |text: Option<String>| text.map(|text| kept(&text).into_owned());
@@ -136,6 +136,7 @@ fn bind_definition<'q>(query: Query<'q, Postgres, PgArguments>, definition: &'q 
         .bind(json(written.retry))
         .bind(written.timeout_ms)
         .bind(written.max_in_flight)
+        .bind(json(written.rate_limit))
 }
 
 /// What to bind where a null means every client.

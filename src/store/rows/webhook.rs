@@ -19,8 +19,8 @@ macro_rules! webhook_columns {
     () => {
         "w.id, w.client_id, w.version, w.name, w.type_code, w.events, w.method, w.headers, w.url, w.header_auth,
          w.authorization_fixed, w.authorization_url, w.authorization_method, w.authorization_headers, w.authorization_body,
-         w.authorization_response_token_attr, w.retry, w.timeout_ms, w.max_in_flight, w.state, w.disable_reason,
-         w.created_at, w.updated_at"
+         w.authorization_response_token_attr, w.retry, w.timeout_ms, w.max_in_flight, w.rate_limit, w.state,
+         w.disable_reason, w.created_at, w.updated_at"
     };
 }
 pub(in crate::store) use webhook_columns;
@@ -60,6 +60,7 @@ fn definition(fields: &mut Fields<'_>) -> Result<WebhookDefinition, StoreError> 
             retry: fields.optional("retry", |text| serde_json::from_str(text).ok())?,
             timeout: fields.optional_number("timeout_ms")?.map(Duration::from_millis),
             max_in_flight: fields.optional_number("max_in_flight")?,
+            rate_limit: fields.optional("rate_limit", |text| serde_json::from_str(text).ok())?,
         },
     })
 }
@@ -75,7 +76,7 @@ fn state(fields: &mut Fields<'_>) -> Result<WebhookState, StoreError> {
     }
 }
 
-/// A definition as its columns hold it, in the order of `webhook_columns!` from `name` to `max_in_flight`.
+/// A definition as its columns hold it, in the order of `webhook_columns!` from `name` to `rate_limit`.
 pub(in crate::store) struct WrittenDefinition<'d> {
     pub(in crate::store) name: &'d str,
     pub(in crate::store) type_code: Option<i64>,
@@ -93,6 +94,7 @@ pub(in crate::store) struct WrittenDefinition<'d> {
     pub(in crate::store) retry: Option<String>,
     pub(in crate::store) timeout_ms: Option<i64>,
     pub(in crate::store) max_in_flight: Option<i64>,
+    pub(in crate::store) rate_limit: Option<String>,
 }
 
 impl<'d> From<&'d WebhookDefinition> for WrittenDefinition<'d> {
@@ -116,6 +118,7 @@ impl<'d> From<&'d WebhookDefinition> for WrittenDefinition<'d> {
             retry: settings.retry.as_ref().and_then(|retry| serde_json::to_string(retry).ok()),
             timeout_ms: settings.timeout.map(millis),
             max_in_flight: settings.max_in_flight.map(i64::from),
+            rate_limit: settings.rate_limit.and_then(|limit| serde_json::to_string(&limit).ok()),
         }
     }
 }

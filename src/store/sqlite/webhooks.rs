@@ -27,9 +27,9 @@ const TYPE_TAKEN: &str = "
 const INSERT: &str = "
     insert into webhook (id, client_id, version, name, type_code, events, method, headers, url, header_auth,
         authorization_fixed, authorization_url, authorization_method, authorization_headers, authorization_body,
-        authorization_response_token_attr, retry, timeout_ms, max_in_flight,
+        authorization_response_token_attr, retry, timeout_ms, max_in_flight, rate_limit,
         state, disable_reason, state_changed_at, created_at, updated_at)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 const VERSION: &str = "select version from webhook where id = ? and client_id = ? and deleted_at is null";
 
@@ -38,7 +38,7 @@ const UPDATE: &str = "
     update webhook set name = ?, type_code = ?, events = ?, method = ?, headers = ?, url = ?, header_auth = ?,
         authorization_fixed = ?, authorization_url = ?, authorization_method = ?, authorization_headers = ?,
         authorization_body = ?, authorization_response_token_attr = ?, retry = ?, timeout_ms = ?, max_in_flight = ?,
-        updated_at = ?, version = version + 1
+        rate_limit = ?, updated_at = ?, version = version + 1
     where id = ?";
 
 static INSERT_EVENTS: std::sync::LazyLock<Batch> = std::sync::LazyLock::new(|| {
@@ -108,7 +108,7 @@ impl Webhooks for SqliteStore {
     }
 }
 
-/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `max_in_flight`.
+/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
 fn bind_definition(query: Bound, definition: &WebhookDefinition) -> Bound {
     let written = WrittenDefinition::from(definition);
     query
@@ -128,6 +128,7 @@ fn bind_definition(query: Bound, definition: &WebhookDefinition) -> Bound {
         .bind(written.retry)
         .bind(written.timeout_ms)
         .bind(written.max_in_flight)
+        .bind(written.rate_limit)
 }
 
 /// What to bind where a null means every client.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use webhook_dispatcher::domain::attempt::{Attempt, AttemptOutcome, Exchange, FailureReason, Phases};
 use webhook_dispatcher::domain::delivery::{DeadLetterReason, Transition};
 use webhook_dispatcher::domain::ids::WebhookId;
+use webhook_dispatcher::domain::lane::{BreakerState, LaneState, LaneView};
 use webhook_dispatcher::store::records::{AttemptRecord, ClaimRequest, ClaimedDelivery, LaneQuota};
 
 use crate::support::rest::{Rest, START_TEXT, Tenant};
@@ -108,6 +109,23 @@ async fn a_new_delivery_is_listed_and_explained() {
         json!(format!("No attempt was made yet; the next attempt is due since {START_TEXT} and starts as soon as there is room."));
     detailed["nextAttemptAt"] = json!(START_TEXT);
     assert_eq!(shown, detailed);
+}
+
+#[tokio::test]
+async fn a_delivery_whose_lane_is_open_says_so_and_when_it_is_probed() {
+    let scene = Scene::new().await;
+    let id = scene.enqueue("7").await;
+    let next_probe_at = Some(scene.rest.now() + Duration::from_mins(1));
+    let open = LaneView { state: LaneState::Open, breaker: BreakerState::Open, next_probe_at, ..LaneView::idle(1) };
+
+    scene.rest.lanes.set(scene.webhook_id(), open);
+    let shown = scene.get(&format!("/v1/deliveries/{id}")).await;
+
+    assert_eq!(
+        shown["explanation"],
+        "No attempt was made yet; it waits because its receiver is not there: one delivery probes that at 2024-04-11T14:13:33.741194-03:00."
+    );
+    assert_eq!(shown["nextAttemptAt"], "2024-04-11T14:13:33.741194-03:00");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! `/v1/webhooks`: the fields it has besides the OCR service's, and its lists.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use webhook_dispatcher::domain::lane::{BreakerState, LaneState, LaneView};
 
 use crate::support::rest::{Rest, START_TEXT};
 
@@ -15,7 +18,8 @@ async fn a_webhook_shows_every_field() {
         "url": "https://example.com/hooks",
         "retry": {"delaysSeconds": [5, 300]},
         "timeoutMs": 2500,
-        "maxInFlight": 4
+        "maxInFlight": 4,
+        "rateLimit": {"requests": 30, "perSeconds": 60}
     });
 
     let made = rest.post("/v1/webhooks").key(&tenant.admin).json(&body).send().await;
@@ -42,11 +46,44 @@ async fn a_webhook_shows_every_field() {
         "disableReason": null,
         "retry": {"delaysSeconds": [5, 300], "jitter": 0.2},
         "timeoutMs": 2500,
-        "maxInFlight": 4
+        "maxInFlight": 4,
+        "rateLimit": {"requests": 30, "perSeconds": 60},
+        "lane": {"state": "idle", "inFlight": 0, "limit": 4, "breaker": "closed", "nextProbeAt": null, "heldBackUntil": null}
     });
     assert_eq!(made.text, expected.to_string());
     let read = rest.get(&format!("/v1/webhooks/{}", view["id"].as_str().unwrap())).key(&tenant.viewer).send().await;
     assert_eq!(read.text, made.text);
+}
+
+#[tokio::test]
+async fn a_webhook_shows_what_its_lane_does() {
+    let rest = Rest::new().await;
+    let tenant = rest.tenant("acme").await;
+    let body = json!({"name": "w", "events": ["a"], "method": "POST", "url": "https://example.com/"});
+    let made = rest.post("/v1/webhooks").key(&tenant.admin).json(&body).send().await.expect(201);
+    let id = made["id"].as_str().unwrap();
+    let open = LaneView {
+        state: LaneState::Open,
+        in_flight: 2,
+        limit: 1,
+        breaker: BreakerState::Open,
+        next_probe_at: Some(rest.now()),
+        held_back_until: Some(rest.now() + Duration::from_mins(1)),
+    };
+
+    rest.lanes.set(id.parse().unwrap(), open);
+    let view = rest.get(&format!("/v1/webhooks/{id}")).key(&tenant.viewer).send().await.expect(200);
+
+    assert_eq!(made["lane"]["state"], "idle");
+    let expected = json!({
+        "state": "open",
+        "inFlight": 2,
+        "limit": 1,
+        "breaker": "open",
+        "nextProbeAt": START_TEXT,
+        "heldBackUntil": "2024-04-11T14:13:33.741194-03:00"
+    });
+    assert_eq!(view["lane"], expected);
 }
 
 #[tokio::test]

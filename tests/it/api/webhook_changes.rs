@@ -35,7 +35,8 @@ impl Scene {
             "authorizationResponseTokenAttr": "token",
             "retry": {"delaysSeconds": [5, 60], "jitter": 0.1},
             "timeoutMs": 2500,
-            "maxInFlight": 3
+            "maxInFlight": 3,
+            "rateLimit": {"requests": 30, "perSeconds": 60}
         });
         let made = rest.post("/v1/webhooks").key(&tenant.admin).json(&body).send().await.expect(201);
         let id = made["id"].as_str().unwrap().to_owned();
@@ -177,8 +178,23 @@ async fn the_ocr_routes_keep_what_only_v1_knows() {
     let view = scene.view().await;
     assert_eq!(view["retry"], json!({"delaysSeconds": [5, 60], "jitter": 0.1}));
     assert_eq!((&view["timeoutMs"], &view["maxInFlight"]), (&json!(2500), &json!(3)));
+    assert_eq!(view["rateLimit"], json!({"requests": 30, "perSeconds": 60}));
     let view = scene.v1("PUT", &minimal()).await;
     assert_eq!((&view["retry"], &view["timeoutMs"], &view["maxInFlight"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(view["rateLimit"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_changed_in_part_and_taken_away() {
+    let scene = Scene::new().await;
+
+    let slower = scene.v1("PATCH", &json!({"rateLimit": {"requests": 10}})).await;
+    let refused = scene.send("PATCH", "/v1/webhooks", &json!({"rateLimit": {"perSeconds": -1}})).await;
+    let free = scene.v1("PATCH", &json!({"rateLimit": null})).await;
+
+    assert_eq!(slower["rateLimit"], json!({"requests": 10, "perSeconds": 60}));
+    assert_eq!(refused.problem(422), ["rateLimit.perSeconds"]);
+    assert_eq!(free["rateLimit"], Value::Null);
 }
 
 #[tokio::test]

@@ -264,6 +264,14 @@ async fn the_fields_of_v1_keep_their_limits() {
         (json!({"maxInFlight": 0}), &["maxInFlight"]),
         (json!({"maxInFlight": 1_025}), &["maxInFlight"]),
         (json!({"maxInFlight": true}), &["maxInFlight"]),
+        (json!({"rateLimit": 5}), &["rateLimit"]),
+        (json!({"rateLimit": {}}), &["rateLimit.requests"]),
+        (json!({"rateLimit": {"requests": 0}}), &["rateLimit.requests"]),
+        (json!({"rateLimit": {"requests": 1.5}}), &["rateLimit.requests"]),
+        (json!({"rateLimit": {"requests": 100_001}}), &["rateLimit.requests"]),
+        (json!({"rateLimit": {"requests": 1, "perSeconds": 0}}), &["rateLimit.perSeconds"]),
+        (json!({"rateLimit": {"requests": 1, "perSeconds": "1"}}), &["rateLimit.perSeconds"]),
+        (json!({"rateLimit": {"requests": 1, "perSeconds": 86_401}}), &["rateLimit.perSeconds"]),
         (json!({"retry": 5}), &["retry"]),
         (json!({"retry": [5]}), &["retry"]),
         (json!({"retry": {}}), &["retry.delaysSeconds"]),
@@ -304,6 +312,8 @@ async fn what_lies_exactly_on_a_limit_is_taken() {
         json!({"type": null, "events": (0..100).map(|number| format!("e{number}")).collect::<Vec<_>>()}),
         json!({"events": ["document.finished"]}),
         json!({"timeoutMs": 100, "maxInFlight": 1, "retry": {"delaysSeconds": []}}),
+        json!({"rateLimit": {"requests": 1}}),
+        json!({"rateLimit": {"requests": 100_000, "perSeconds": 86_400}}),
         json!({"timeoutMs": 300_000, "maxInFlight": 1_024, "retry": {"delaysSeconds": [1, 2_592_000], "jitter": 0.5}}),
     ];
 

@@ -3,5 +3,8 @@
 mod authorization;
 mod hostile_receivers;
 mod lanes;
+mod many_webhooks;
+mod outages;
 mod outcomes;
+mod rates;
 mod requests;

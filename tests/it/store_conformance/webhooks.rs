@@ -7,6 +7,7 @@ use serde_json::json;
 use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::domain::headers::Headers;
 use webhook_dispatcher::domain::method::Method;
+use webhook_dispatcher::domain::rate_limit::RateLimit;
 use webhook_dispatcher::domain::retry::RetryPolicy;
 use webhook_dispatcher::domain::target_url::LoginUrl;
 use webhook_dispatcher::domain::webhook::{
@@ -40,6 +41,7 @@ pub(super) fn full_definition() -> WebhookDefinition {
             retry: Some(RetryPolicy::new([7, 70].map(Duration::from_secs).to_vec(), 0.25).unwrap()),
             timeout: Some(Duration::from_millis(12_345)),
             max_in_flight: Some(99),
+            rate_limit: RateLimit::new(98, 97).ok(),
         },
     }
 }

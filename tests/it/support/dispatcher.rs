@@ -7,7 +7,11 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::timeout;
 use webhook_dispatcher::delivery::PoolSettings;
+use webhook_dispatcher::delivery::lanes::{BreakerSettings, LaneSettings};
 use webhook_dispatcher::delivery::pool::Pool;
 use webhook_dispatcher::delivery::sender::Sender;
 use webhook_dispatcher::delivery::worker::Worker;
@@ -26,6 +30,7 @@ use webhook_dispatcher::egress::{EgressSettings, HttpCaller};
 use webhook_dispatcher::node::{Heartbeat, Membership};
 use webhook_dispatcher::store::Store;
 use webhook_dispatcher::store::records::{DeliveryDetail, NewEvent, Scope, WebhookWrite};
+use webhook_dispatcher::store::signal::Signal;
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
 use webhook_dispatcher::token::{AccessTokens, TokenSettings};
 
@@ -49,8 +54,12 @@ impl Default for Setup {
             max_answer_bytes: 64 * 1024,
         };
         let pool = PoolSettings {
-            max_in_flight: 64,
-            max_in_flight_per_webhook: 16,
+            lanes: LaneSettings {
+                capacity: 64,
+                max_stalled: 64,
+                limit: 16,
+                breaker: BreakerSettings { failures: 5, pause: Duration::from_secs(5), pause_max: Duration::from_mins(5) },
+            },
             timeout: Duration::from_secs(10),
             poll_interval: Duration::from_secs(1),
             claim_batch: 64,
@@ -72,6 +81,7 @@ pub(crate) struct Dispatcher {
     pub(crate) pool: Arc<Pool>,
     pub(crate) client: ClientId,
     ids: Arc<IdSource>,
+    signals: Mutex<Receiver<Signal>>,
     _folder: TempDir,
 }
 
@@ -101,7 +111,8 @@ impl Dispatcher {
         let tokens = AccessTokens::new(caller.clone(), Arc::clone(&told), setup.token);
         let worker = Worker::new(Sender::new(caller, tokens), Arc::clone(&told), setup.pool.clone(), StdRng::from_seed([2; 32]));
         let pool = Pool::new(alone(&ids, &store).await, Arc::clone(&store), told, worker, setup.pool);
-        Self { store, clock, pool, client, ids, _folder: folder }
+        let signals = Mutex::new(store.signals());
+        Self { store, clock, pool, client, ids, signals, _folder: folder }
     }
 
     /// Stores a webhook for finished documents that calls `url`, changed as `change` says.
@@ -168,6 +179,37 @@ impl Dispatcher {
             }
             self.pool.idle().await;
         }
+    }
+
+    /// Claims and lets tasks run until `done`; the clock stands still.
+    pub(crate) async fn settle(&self, done: impl Fn() -> bool) {
+        let settled = async {
+            while !done() {
+                self.drive(1).await;
+            }
+        };
+        timeout(Duration::from_secs(30), settled).await.expect("what is waited for comes about without the clock moving");
+    }
+
+    /// Claims and lets tasks run, so many times.
+    pub(crate) async fn drive(&self, rounds: u32) {
+        for _ in 0..rounds {
+            self.pool.run_once().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Acts on what the store signalled since the last time.
+    pub(crate) async fn heed_signals(&self) {
+        let mut signals = self.signals.lock().await;
+        while let Ok(signal) = signals.try_recv() {
+            self.pool.heed(signal).await.unwrap();
+        }
+    }
+
+    /// Stops without waiting for what is under way.
+    pub(crate) async fn give_up(&self) {
+        self.pool.drain(Duration::ZERO).await;
     }
 
     pub(crate) async fn advance(&self, by: Duration) {

@@ -1,7 +1,8 @@
 //! The REST interface on a real store, called without a socket, with a clock that tests move.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -13,8 +14,10 @@ use tower::ServiceExt;
 use webhook_dispatcher::api::{self, ApiSettings, ApiState};
 use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::client::{ApiKey, KeyHash, Role};
-use webhook_dispatcher::domain::ids::IdSource;
+use webhook_dispatcher::domain::ids::{IdSource, WebhookId};
+use webhook_dispatcher::domain::lane::{LaneView, Lanes};
 use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
+use webhook_dispatcher::domain::webhook::Webhook;
 use webhook_dispatcher::intake::Intake;
 use webhook_dispatcher::store::Store;
 use webhook_dispatcher::store::group_commit::GroupLimits;
@@ -35,6 +38,8 @@ pub(crate) struct Rest {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ids: Arc<IdSource>,
     pub(crate) intake: Arc<Intake>,
+    /// What lanes are said to do; those of webhooks that are not in it are idle.
+    pub(crate) lanes: Arc<StandInLanes>,
     router: Router,
     _folder: TempDir,
 }
@@ -64,6 +69,23 @@ pub(crate) struct Tenant {
     pub(crate) viewer: String,
 }
 
+/// Lanes that do what a test says.
+#[derive(Default)]
+pub(crate) struct StandInLanes(Mutex<HashMap<WebhookId, LaneView>>);
+
+impl StandInLanes {
+    pub(crate) fn set(&self, id: WebhookId, view: LaneView) {
+        self.0.lock().unwrap().insert(id, view);
+    }
+}
+
+impl Lanes for StandInLanes {
+    fn view(&self, webhook: &Webhook) -> LaneView {
+        let idle = LaneView::idle(webhook.definition.delivery.max_in_flight.unwrap_or(16));
+        self.0.lock().unwrap().get(&webhook.id).copied().unwrap_or(idle)
+    }
+}
+
 impl Rest {
     pub(crate) async fn new() -> Self {
         Self::with(RestSetup::default()).await
@@ -88,10 +110,12 @@ impl Rest {
         };
         assert!(store.insert_first_root_key(root).await.unwrap());
         let intake = Arc::new(Intake::start(Arc::clone(&store), GroupLimits { waiting: setup.waiting, batch: 512 }));
+        let lanes = Arc::new(StandInLanes::default());
         let keys_made = AtomicU8::new(0);
         let state = ApiState {
             store: Arc::clone(&store),
             intake: Arc::clone(&intake),
+            lanes: Arc::<StandInLanes>::clone(&lanes),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             key_chance: Box::new(move || [keys_made.fetch_add(1, Ordering::SeqCst); 24]),
@@ -102,7 +126,7 @@ impl Rest {
                 addresses: AddressPolicy::new(setup.allow.iter().map(|network| network.parse().unwrap()).collect()),
             },
         };
-        Self { store, clock, ids, intake, router: api::router(state), _folder: folder }
+        Self { store, clock, ids, intake, lanes, router: api::router(state), _folder: folder }
     }
 
     /// A call with the root key, until [`Call::key`] says otherwise.

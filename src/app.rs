@@ -44,6 +44,9 @@ use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::token::{AccessTokens, TokenSettings};
 
+/// How long a call of a store across the network may take: so long, after it fell silent, its connections are in use.
+const STORE_CALL_LIMIT: Duration = Duration::from_secs(10);
+
 /// A running dispatcher.
 pub struct App {
     /// Where the API listens.
@@ -203,7 +206,10 @@ async fn open_store(config: &Config, ids: &Arc<IdSource>, now: Timestamp) -> Res
         }
         StoreUrl::Postgres(url) => {
             let url = url.expose_secret().to_owned();
-            Arc::new(PostgresStore::open(PostgresOptions { url, connections: config.store.connections, ids, now }).await?)
+            Arc::new(
+                PostgresStore::open(PostgresOptions { url, connections: config.store.connections, call_limit: STORE_CALL_LIMIT, ids, now })
+                    .await?,
+            )
         }
     })
 }

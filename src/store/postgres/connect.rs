@@ -40,14 +40,15 @@ const PROMISES: &str = "
 /// Commits are waited for, whatever the server's default. The server gives up on what takes too long before the caller
 /// does. Plans are made once and for any values, along indexes, row by row: every statement here names few rows, and a plan
 /// must not change with what the tables hold or with when they were last analysed.
-pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+pub(super) fn options(url: &str, call_limit: Duration) -> Result<PgConnectOptions, StoreError> {
     let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| StoreError::Unusable {
         reason: "the url of the database cannot be read".to_owned(),
         source: Some(error.into()),
     })?;
+    let statement_timeout = format!("{}ms", call_limit.mul_f64(0.8).as_millis());
     let settings = [
         ("synchronous_commit", "on"),
-        ("statement_timeout", "8s"),
+        ("statement_timeout", statement_timeout.as_str()),
         ("lock_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "15s"),
         ("client_min_messages", "warning"),

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::announcer::Announcer;
+use super::no_delay::send_at_once;
 use crate::store::driver_errors::closed;
 use crate::store::error::{BoxError, StoreError};
 use crate::store::signal::Signal;
@@ -26,9 +27,6 @@ const WAIT: Duration = Duration::from_secs(5);
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
-
-/// How long a call may take. The server gives up on a statement a little earlier.
-const CALL: Duration = Duration::from_secs(10);
 
 /// How long a call may take that removes much.
 const LONG_CALL: Duration = Duration::from_mins(10);
@@ -59,6 +57,7 @@ pub(super) type Work<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
 /// Runs calls, as many at once as there may be connections.
 pub(super) struct Connections {
     shared: Arc<Shared>,
+    call_limit: Duration,
     calls: TaskTracker,
 }
 
@@ -75,10 +74,10 @@ struct AtRest {
 }
 
 impl Connections {
-    /// At most `most` connections, opened as they are needed.
-    pub(super) fn new(options: PgConnectOptions, most: u32, announcer: Announcer) -> Self {
+    /// At most `most` connections, opened as they are needed, each call within `call_limit`.
+    pub(super) fn new(options: PgConnectOptions, most: u32, call_limit: Duration, announcer: Announcer) -> Self {
         let room = Semaphore::new(usize::try_from(most.max(1)).unwrap_or(1));
-        Self { shared: Arc::new(Shared { options, room, at_rest: Mutex::default(), announcer }), calls: TaskTracker::new() }
+        Self { shared: Arc::new(Shared { options, room, at_rest: Mutex::default(), announcer }), call_limit, calls: TaskTracker::new() }
     }
 
     /// Runs `work` to its end, whether or not its caller waits.
@@ -87,7 +86,7 @@ impl Connections {
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T> + Send + 'static,
     {
-        self.call_within(CALL, work).await
+        self.call_within(self.call_limit, work).await
     }
 
     /// As [`Self::call`], for work of many statements.
@@ -181,10 +180,22 @@ impl Shared {
 
     async fn connect(&self) -> Result<PgConnection, StoreError> {
         match timeout(CONNECT, self.options.connect()).await {
-            Ok(Ok(connection)) => Ok(connection),
+            Ok(Ok(connection)) => {
+                self.make_prompt();
+                Ok(connection)
+            }
             // Nothing was asked yet, so nothing is in doubt.
             Ok(Err(error)) => Err(StoreError::Busy(error.into())),
             Err(_) => Err(StoreError::Busy(BoxError::from("no connection in time"))),
+        }
+    }
+
+    /// For a connection that was just made.
+    fn make_prompt(&self) {
+        if self.options.get_socket().is_none()
+            && let Err(error) = send_at_once(self.options.get_port())
+        {
+            tracing::debug!(%error, "statements of more than 16 KiB may wait 40 ms where the server is reached by TLS");
         }
     }
 

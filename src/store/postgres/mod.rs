@@ -6,6 +6,7 @@
 //! `store::rows` turns what they answer into the domain's values.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
@@ -32,6 +33,7 @@ mod connections;
 mod deliveries;
 mod delivery_list;
 mod enqueue;
+mod no_delay;
 mod nodes;
 mod queue;
 mod record;
@@ -49,6 +51,8 @@ pub struct PostgresOptions {
     pub url: String,
     /// How many connections this node uses at most, beside two for signals between nodes.
     pub connections: u32,
+    /// How long a call may take. The server gives up on a statement a little earlier.
+    pub call_limit: Duration,
     /// Where the ids of deliveries and the tokens of claims come from.
     pub ids: Arc<IdSource>,
     /// The time of the start, to be compared with the server's clock.
@@ -73,12 +77,12 @@ impl PostgresStore {
     /// [`StoreError::Unusable`] when the database cannot be reached, may lose what it commits, or has a schema newer than
     /// this program.
     pub async fn open(with: PostgresOptions) -> Result<Self, StoreError> {
-        let options = options(&with.url)?;
+        let options = options(&with.url, with.call_limit)?;
         prepare(&options, with.now).await?;
         // Any id will do that no other process has. Its time is none, for ids rise: what follows would have no earlier one.
         let sender: Uuid = with.ids.next::<EventId>(Timestamp::from_micros(0)).as_uuid();
         let (announcer, messenger) = announcer(sender, options.clone(), SIGNALS_KEPT);
-        let connections = Connections::new(options, with.connections, announcer.clone());
+        let connections = Connections::new(options, with.connections, with.call_limit, announcer.clone());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(messenger.run(stop.clone()));
         tasks.close();

@@ -13,6 +13,7 @@ mod lists;
 mod nodes;
 mod outbox;
 mod postgres_database;
+mod postgres_faults;
 mod records;
 mod releases;
 mod retention;

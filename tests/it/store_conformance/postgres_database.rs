@@ -2,6 +2,7 @@
 //! others: nodes that share it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use webhook_dispatcher::domain::delivery::DeliveryState;
@@ -35,6 +36,7 @@ impl PostgresDatabase {
         let options = PostgresOptions {
             url: self.database.url(),
             connections: 8,
+            call_limit: Duration::from_secs(10),
             ids: Arc::new(IdSource::seeded([seed; 32])),
             now: SystemClock.now(),
         };

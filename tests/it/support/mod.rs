@@ -3,5 +3,6 @@
 pub(crate) mod dispatcher;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod rest;

@@ -1,5 +1,6 @@
 //! A PostgreSQL database that lives as long as its test.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,6 +31,20 @@ impl FreshDatabase {
     pub(crate) fn url(&self) -> String {
         let mut url = self.server.clone();
         url.set_path(&self.name);
+        url.into()
+    }
+
+    /// Where the server listens.
+    pub(crate) fn server_address(&self) -> SocketAddr {
+        self.server.socket_addrs(|| Some(5432)).unwrap()[0]
+    }
+
+    /// As [`Self::url`], but through `proxy`, in plain text.
+    pub(crate) fn url_by_way_of(&self, proxy: SocketAddr) -> String {
+        let mut url = Url::parse(&self.url()).unwrap();
+        url.set_ip_host(proxy.ip()).unwrap();
+        url.set_port(Some(proxy.port())).unwrap();
+        url.set_query(Some("sslmode=disable"));
         url.into()
     }
 

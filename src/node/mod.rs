@@ -79,8 +79,8 @@ impl Membership {
         *self.last_beat.lock().unwrap_or_else(PoisonError::into_inner) = begun;
         if let Some(silent_for) = silent_for.filter(|silent_for| *silent_for > self.heartbeat.limit) {
             warn!(
-                silent_seconds = silent_for.as_secs(),
-                "this node was silent for longer than node.limit_seconds and taken for dead: others took up what it had in flight, and what it still records of that changes nothing"
+                silent_seconds = silent_for.as_secs_f32(),
+                "this node was silent for longer than node.limit_ms and taken for dead: others took up what it had in flight, and what it still records of that changes nothing"
             );
         }
         self.look_around(&self.store.nodes().await?);

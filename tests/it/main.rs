@@ -6,6 +6,7 @@ mod crash;
 mod delivery;
 mod demo;
 mod maintenance;
+mod nodes;
 mod serve;
 mod store_conformance;
 mod support;

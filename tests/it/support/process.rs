@@ -53,6 +53,16 @@ impl Process {
         async move { tokio::task::spawn_blocking(move || self.child.wait().unwrap()).await.unwrap() }
     }
 
+    /// Stops it where it stands, as a machine does that has no time for it.
+    pub(crate) fn freeze(&self) {
+        signal("STOP", &self.child);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        signal("CONT", &self.child);
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -6,7 +6,7 @@
 //!    one commit: [`store::contract::Queue::enqueue`] stores each **event** with a pending **delivery** for every
 //!    **webhook** that wants it. Only then is the answer 202.
 //! 2. The store signals the [`delivery::pool`]. The [`delivery::lanes`] say which webhooks have room, and the pool
-//!    claims that much of what is due. A **claim** carries a token: a write with another token changes nothing.
+//!    claims that much of what is due, of the lanes that this [`node`] serves. A **claim** carries a token: a write with another token changes nothing.
 //! 3. A [`delivery::worker`] makes one **attempt**: [`delivery::request`] puts the event's subject into the url,
 //!    [`delivery::sender`] logs in through [`token`] where the webhook says so and sends through [`egress`], the only way
 //!    out of the process.

@@ -13,7 +13,7 @@ use crate::store::error::StoreError;
 use crate::store::postgres::value::At;
 
 /// The tables, and how they came to be.
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The first server whose planner keeps what the statements here ask for.
 const OLDEST_SERVER: i32 = 140_000;

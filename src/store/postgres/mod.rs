@@ -35,6 +35,8 @@ mod delivery_list;
 mod enqueue;
 mod no_delay;
 mod nodes;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod record;
 mod upkeep;

@@ -35,7 +35,7 @@ use crate::domain::node::Node;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::time::{Clock, SystemClock, Timestamp};
 use crate::egress::{Caller, EgressSettings, HttpCaller};
-use crate::intake::Intake;
+use crate::intake::{Bounds, Intake};
 use crate::maintenance::{self, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore};
 use crate::node::{Heartbeat, Membership};
 use crate::store::group_commit::GroupLimits;
@@ -89,7 +89,7 @@ impl App {
         let policy = Arc::new(AddressPolicy::new(config.egress.allow.clone()));
         let caller: Arc<dyn Caller> = Arc::new(HttpCaller::new(Arc::clone(&policy), &egress_settings(config))?);
         let pool = pool(config, &membership, &foundation, caller)?;
-        let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config)));
+        let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config), intake_bounds(config)));
         let listener =
             TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
         let address = listener.local_addr()?;
@@ -98,6 +98,7 @@ impl App {
         let background = TaskTracker::new();
         let stop_beating = CancellationToken::new();
         let beating = tokio::spawn(Arc::clone(&membership).run(stop_beating.clone()));
+        background.spawn(Arc::clone(&intake).watch(stop_background.clone()));
         if config.node.role.delivers() {
             background.spawn(Arc::clone(&pool).run(store.signals(), stop_background.clone()));
             for duty in duties(config, store)? {
@@ -301,6 +302,13 @@ fn egress_settings(config: &Config) -> EgressSettings {
 
 fn intake_limits(config: &Config) -> GroupLimits {
     GroupLimits { waiting: config.intake.queue, batch: config.intake.max_batch }
+}
+
+fn intake_bounds(config: &Config) -> Bounds {
+    Bounds {
+        max_pending: Some(config.intake.max_pending).filter(|most| *most > 0),
+        min_free_bytes: config.intake.min_free_disk_mib.saturating_mul(1 << 20),
+    }
 }
 
 fn api_settings(config: &Config) -> ApiSettings {

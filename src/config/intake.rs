@@ -12,11 +12,15 @@ pub struct IntakeConfig {
     pub max_batch: usize,
     /// Events that may wait for a commit.
     pub queue: usize,
+    /// Pending deliveries beyond which nothing is taken in; 0 for any number.
+    pub max_pending: u64,
+    /// Mebibytes that must be free on the disk for anything to be taken in.
+    pub min_free_disk_mib: u64,
 }
 
 impl Default for IntakeConfig {
     fn default() -> Self {
-        Self { max_batch: 512, queue: 8_192 }
+        Self { max_batch: 512, queue: 8_192, max_pending: 0, min_free_disk_mib: 64 }
     }
 }
 
@@ -24,5 +28,7 @@ impl IntakeConfig {
     pub(super) fn validate(check: &mut Check<'_>) {
         check.integer("max_batch", 1..=4096);
         check.integer("queue", 1..=1_000_000);
+        check.integer("max_pending", 0..=1_000_000_000);
+        check.integer("min_free_disk_mib", 0..=1_048_576);
     }
 }

@@ -134,7 +134,7 @@ mod tests {
     const SECRET: &str = "correct-horse-battery-staple-0123456789";
 
     /// Every integer key with the least and the greatest value that it allows.
-    const INTEGERS: [(&str, i64, i64); 33] = [
+    const INTEGERS: [(&str, i64, i64); 35] = [
         ("delivery.claim_batch", 1, 4096),
         ("delivery.kept_body_bytes", 0, 65_536),
         ("delivery.max_in_flight", 1, 65_536),
@@ -145,6 +145,8 @@ mod tests {
         ("egress.connect_timeout_ms", 100, 60_000),
         ("egress.idle_connections_per_host", 0, 4096),
         ("intake.max_batch", 1, 4096),
+        ("intake.max_pending", 0, 1_000_000_000),
+        ("intake.min_free_disk_mib", 0, 1_048_576),
         ("intake.queue", 1, 1_000_000),
         ("lanes.breaker_failures", 1, 1000),
         ("lanes.breaker_pause_max_seconds", 1, 86_400),

@@ -4,12 +4,24 @@
 //! when too much waits, a request is turned away at once instead of waiting for room. Checking what callers send is the
 //! API's work; what is handed in here is complete.
 
-use std::sync::Arc;
+mod gate;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+pub use self::gate::Bounds;
+
+use self::gate::Gate;
 use crate::store::contract::Queue;
 use crate::store::group_commit::{GroupCommit, GroupLimits, SubmitError};
 use crate::store::records::{Enqueued, NewEvent};
 use crate::store::{Store, StoreError};
+
+/// How often it is looked how full the store is.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The events of one request.
 type Request = Vec<NewEvent>;
@@ -20,7 +32,7 @@ type Answer = Result<Vec<Enqueued>, IntakeError>;
 /// Why the events of a request have no ids.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// Too much waits already, or nothing is taken any more; nothing was stored.
+    /// Too much waits already, the store is full, or nothing is taken any more; nothing was stored.
     #[error("too much is coming in at the moment")]
     Overloaded,
     /// The commit ended without an answer; whether it took effect is unknown.
@@ -34,15 +46,41 @@ pub enum IntakeError {
 /// Takes in events.
 pub struct Intake {
     commits: GroupCommit<Request, Answer>,
+    gate: Gate,
 }
 
 impl Intake {
     /// Starts the task that commits to `store`. Limits count events.
     #[must_use]
-    pub fn start(store: Arc<dyn Store>, limits: GroupLimits) -> Self {
+    pub fn start(store: Arc<dyn Store>, limits: GroupLimits, bounds: Bounds) -> Self {
+        let gate = Gate::new(bounds, Arc::clone(&store));
         let queue: Arc<dyn Queue> = store;
         let commit = move |requests| commit(Arc::clone(&queue), requests);
-        Self { commits: GroupCommit::start(limits, Vec::len, commit) }
+        Self { commits: GroupCommit::start(limits, Vec::len, commit), gate }
+    }
+
+    /// Looks again and again how full the store is, until `stop`.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = looks.tick() => {}
+            }
+            if let Err(error) = self.look().await {
+                tracing::debug!(%error, "how full the store is could not be seen");
+            }
+        }
+    }
+
+    /// Looks how full the store is: beyond its bounds nothing more is taken in, within them it is again.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails; then it stays as it was.
+    pub async fn look(&self) -> Result<(), StoreError> {
+        self.gate.look().await
     }
 
     /// Stores the events of one request, all or none, and answers in their order.
@@ -53,6 +91,9 @@ impl Intake {
     ///
     /// [`IntakeError::Overloaded`] at once, without waiting, when there is no room.
     pub async fn enqueue(&self, events: Vec<NewEvent>) -> Result<Vec<Enqueued>, IntakeError> {
+        if !self.gate.is_open() {
+            return Err(IntakeError::Overloaded);
+        }
         self.commits.try_submit(events).await.map_err(|error| match error {
             SubmitError::Full | SubmitError::Closed => IntakeError::Overloaded,
             SubmitError::Unanswered => IntakeError::Unanswered,

@@ -18,7 +18,7 @@ use tokio::sync::broadcast;
 use super::error::StoreError;
 use super::records::{
     AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, Enqueued,
-    EventDetail, EventFilter, KeyDeletion, KnownNode, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope, WebhookWrite,
+    EventDetail, EventFilter, Fill, KeyDeletion, KnownNode, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope, WebhookWrite,
 };
 use super::signal::Signal;
 use crate::domain::client::{ApiKey, Client, KeyHash};
@@ -194,6 +194,9 @@ pub trait Upkeep: Send + Sync {
 
     /// Disables an active webhook, as [`Webhooks::set_webhook_state`] sets a state; `false` if it is not active (any more).
     async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// How full the store is; pending deliveries are counted up to `most_pending`.
+    async fn fill(&self, most_pending: u64) -> Result<Fill, StoreError>;
 
     /// Tidies the store's files and statistics, in a time that does not hold others up.
     async fn tidy(&self) -> Result<(), StoreError>;

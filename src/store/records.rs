@@ -283,6 +283,15 @@ pub struct KnownNode {
     pub claims: u64,
 }
 
+/// How full a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Pending deliveries, as far as was counted.
+    pub pending: u64,
+    /// Bytes that are free where it lies; `None` where it does not know.
+    pub free_bytes: Option<u64>,
+}
+
 /// What retention may remove, and how much of it in one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetentionStep {

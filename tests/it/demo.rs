@@ -28,10 +28,11 @@ fn every_document_reaches_its_expected_end_and_nothing_is_left_behind() {
 
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(0), "{stdout}\n{stderr}");
-    // Number, requests, logins, attempts, delivered, dead letters, redelivered, as expected.
-    assert_eq!(row(&stdout, "a 500 first"), ["1", "2", "0", "2", "1", "0", "0", "yes"]);
-    assert_eq!(row(&stdout, "handed in twice"), ["1", "1", "0", "1", "1", "0", "0", "yes"]);
-    assert_eq!(row(&stdout, "refused till repaired"), ["1", "5", "0", "5", "1", "1", "1", "yes"]);
+    // Attempts, delivered, dead letters, redelivered, as expected. Logins stand before them; on a slow machine a token runs
+    // out, and then whoever is next logs in.
+    assert_eq!(row(&stdout, "a 500 first")[3..], ["2", "1", "0", "0", "yes"]);
+    assert_eq!(row(&stdout, "handed in twice")[3..], ["1", "1", "0", "0", "yes"]);
+    assert_eq!(row(&stdout, "refused till repaired")[3..], ["5", "1", "1", "1", "yes"]);
     assert_eq!(row(&stdout, "in all")[3..], ["17", "12", "1", "1", "yes"]);
     assert!(!stdout.contains("WRONG"), "{stdout}");
     assert!(stdout.contains("Every document reached its expected end"), "{stdout}");

@@ -46,7 +46,7 @@ pub(super) fn options(url: &str, call_limit: Duration) -> Result<PgConnectOption
         source: Some(error.into()),
     })?;
     let statement_timeout = format!("{}ms", call_limit.mul_f64(0.8).as_millis());
-    let settings = [
+    let mut settings = vec![
         ("synchronous_commit", "on"),
         ("statement_timeout", statement_timeout.as_str()),
         ("lock_timeout", "5s"),
@@ -59,6 +59,11 @@ pub(super) fn options(url: &str, call_limit: Duration) -> Result<PgConnectOption
         ("enable_bitmapscan", "off"),
         ("jit", "off"),
     ];
+    // The tables are in the schema that the url names, or in `public`: by default PostgreSQL looks first in one that has the
+    // name of the user, which may come to be after the tables.
+    if !url.contains("search_path") {
+        settings.push(("search_path", "public"));
+    }
     Ok(options.application_name("webhook-dispatcher").statement_cache_capacity(256).options(settings).disable_statement_logging())
 }
 

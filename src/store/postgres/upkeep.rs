@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::webhook::DisableReason;
 use crate::store::contract::Upkeep;
 use crate::store::error::StoreError;
-use crate::store::records::{Removed, RetentionStep};
+use crate::store::records::{Fill, Removed, RetentionStep};
 use crate::store::rows::Fields;
 
 /// Removes the deliveries that finished first, with their attempts, and marks the events that nothing speaks of any more.
@@ -66,6 +66,9 @@ pub(super) const FAILING: &str = "
                     (select g.minute from delivery_stat g where g.webhook_id = w.id and g.delivered > 0 order by g.minute desc limit 1),
                     -9223372036854775808))";
 
+/// Along the index `delivery_due`, no further than is asked.
+const PENDING: &str = "select count(*) from (select 1 from delivery where state = 'pending' limit $1) p";
+
 #[async_trait]
 impl Upkeep for PostgresStore {
     async fn remove_expired(&self, step: RetentionStep) -> Result<Removed, StoreError> {
@@ -80,6 +83,12 @@ impl Upkeep for PostgresStore {
         self.connections.call(move |call| Box::pin(disable_webhook(call, id, None, reason, now))).await
     }
 
+    /// The server's disk is not seen from here.
+    async fn fill(&self, most_pending: u64) -> Result<Fill, StoreError> {
+        let pending = self.connections.call(move |call| Box::pin(pending(call.db, most_pending))).await?;
+        Ok(Fill { pending, free_bytes: None })
+    }
+
     /// The server tidies up by itself, as the migrations tell it to.
     async fn tidy(&self) -> Result<(), StoreError> {
         Ok(())
@@ -89,6 +98,12 @@ impl Upkeep for PostgresStore {
 async fn failing(db: &mut PgConnection, since: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
     let rows = sqlx::query(FAILING).bind(since.as_minutes()).fetch_all(db).await?;
     rows.iter().map(|row| Fields::of(row, "webhook").id("id")).collect()
+}
+
+async fn pending(db: &mut PgConnection, most: u64) -> Result<u64, StoreError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let pending: i64 = sqlx::query_scalar(PENDING).bind(most).fetch_one(db).await?;
+    Ok(pending.unsigned_abs())
 }
 
 async fn remove_expired(db: &mut PgConnection, step: RetentionStep) -> Result<Removed, StoreError> {

@@ -60,6 +60,7 @@ pub struct SqliteStore {
     signals: broadcast::Sender<Signal>,
     owner: Owner,
     turns: Turns,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -77,7 +78,7 @@ impl SqliteStore {
         let readers = reader_pool(options.clone(), with.readers);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
         let writer = Writer::new(connection, options, signals.clone(), lock);
-        Ok(Self { writer, readers, ids: with.ids, signals, owner: Owner::default(), turns: Turns::default() })
+        Ok(Self { writer, readers, ids: with.ids, signals, owner: Owner::default(), turns: Turns::default(), path: with.path })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::webhook::DisableReason;
 use crate::store::contract::Upkeep;
 use crate::store::error::StoreError;
-use crate::store::records::{Removed, RetentionStep};
+use crate::store::records::{Fill, Removed, RetentionStep};
 use crate::store::rows::Fields;
 
 /// The deliveries that a step removes, oldest first: each arm a range of the index `delivery_finished`.
@@ -78,6 +78,9 @@ const FAILING: &str = "
 const VACUUM_STEP: &str = "PRAGMA incremental_vacuum(256)";
 const VACUUM_STEPS: usize = 16;
 
+/// Along the index `delivery_due`, no further than is asked.
+const PENDING: &str = "select count(*) from (select 1 from delivery where state = 'pending' limit ?)";
+
 #[async_trait]
 impl Upkeep for SqliteStore {
     async fn remove_expired(&self, step: RetentionStep) -> Result<Removed, StoreError> {
@@ -91,6 +94,13 @@ impl Upkeep for SqliteStore {
 
     async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError> {
         self.writer.write(move |tx| Box::pin(disable_webhook(tx, id, None, reason, now))).await
+    }
+
+    async fn fill(&self, most_pending: u64) -> Result<Fill, StoreError> {
+        let most = i64::try_from(most_pending).unwrap_or(i64::MAX);
+        let pending: i64 = sqlx::query_scalar(PENDING).bind(most).fetch_one(&self.readers).await?;
+        let free_bytes = rustix::fs::statvfs(&self.path).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        Ok(Fill { pending: pending.unsigned_abs(), free_bytes })
     }
 
     async fn tidy(&self) -> Result<(), StoreError> {

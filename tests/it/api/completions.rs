@@ -1,6 +1,7 @@
 //! `POST /api_document/completions`: documents in, byte for byte, all or none.
 
 use serde_json::{Value, json};
+use webhook_dispatcher::intake::Bounds;
 use webhook_dispatcher::store::records::Scope;
 
 use crate::support::rest::{Rest, RestSetup, Tenant};
@@ -229,6 +230,43 @@ async fn too_much_at_once_is_turned_away_at_once() {
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(rest.events_stored().await, 2);
     send("fourth").await.expect(202);
+}
+
+#[tokio::test]
+async fn beyond_its_bounds_the_store_takes_nothing_more_until_less_is_pending() {
+    let bounds = Bounds { max_pending: Some(2), ..Bounds::default() };
+    let rest = Rest::with(RestSetup { bounds, ..RestSetup::default() }).await;
+    let tenant = rest.tenant("acme").await;
+    webhook(&rest, &tenant).await;
+    let send = |id: &str| rest.post(PATH).key(&tenant.producer).json(&json!({"id": id})).send();
+    for id in ["first", "second"] {
+        rest.intake.look().await.unwrap();
+        send(id).await.expect(202);
+    }
+
+    rest.intake.look().await.unwrap();
+    let refused = send("third").await;
+    let newest = rest.get("/v1/deliveries?limit=1").key(&tenant.admin).send().await.expect(200);
+    let cancel = format!("/v1/deliveries/{}/cancel", newest["items"][0]["id"].as_str().unwrap());
+    rest.post(&cancel).key(&tenant.admin).send().await;
+    rest.intake.look().await.unwrap();
+
+    refused.problem(503);
+    assert_eq!(refused.header("retry-after"), "1");
+    send("fourth").await.expect(202);
+    assert_eq!(rest.events_stored().await, 3);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_takes_nothing_in() {
+    let bounds = Bounds { min_free_bytes: u64::MAX, ..Bounds::default() };
+    let rest = Rest::with(RestSetup { bounds, ..RestSetup::default() }).await;
+    let tenant = rest.tenant("acme").await;
+    rest.intake.look().await.unwrap();
+
+    rest.post(PATH).key(&tenant.producer).json(&json!({"id": "first"})).send().await.problem(503);
+
+    assert_eq!(rest.events_stored().await, 0);
 }
 
 #[tokio::test]

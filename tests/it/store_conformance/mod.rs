@@ -178,6 +178,7 @@ conformance_suite! {
     upkeep::only_active_webhooks_are_failing,
     upkeep::an_active_webhook_is_disabled_once,
     upkeep::tidying_loses_nothing,
+    upkeep::pending_deliveries_are_counted_as_far_as_asked,
 
     signals::an_enqueue_says_for_which_webhooks,
     signals::an_enqueue_that_stores_no_delivery_says_nothing,

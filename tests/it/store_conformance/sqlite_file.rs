@@ -56,3 +56,11 @@ async fn the_file_is_free_again_once_its_store_is_closed_or_dropped() {
 
     file.open().await.check().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_free_room_of_the_disk_is_known() {
+    let file = SqliteFile::fresh();
+    let store = file.open().await;
+
+    assert!(store.fill(0).await.unwrap().free_bytes.is_some_and(|free| free > 0));
+}

@@ -135,3 +135,18 @@ pub(super) async fn tidying_loses_nothing(world: World) {
     assert_eq!(world.shown(delivery).await, before);
     assert_eq!(world.claim(webhook).await.len(), 1);
 }
+
+pub(super) async fn pending_deliveries_are_counted_as_far_as_asked(world: World) {
+    let (client, webhook) = webhook(&world).await;
+    world.one_in_each_state(client, webhook).await;
+    for _ in 0..3 {
+        world.delivery(client).await;
+    }
+
+    let mut counted = Vec::new();
+    for most in [0, 2, 100] {
+        counted.push(world.store.fill(most).await.unwrap().pending);
+    }
+
+    assert_eq!(counted, [0, 2, 4]);
+}

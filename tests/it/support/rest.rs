@@ -18,7 +18,7 @@ use webhook_dispatcher::domain::ids::{IdSource, WebhookId};
 use webhook_dispatcher::domain::lane::{LaneView, Lanes};
 use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
 use webhook_dispatcher::domain::webhook::Webhook;
-use webhook_dispatcher::intake::Intake;
+use webhook_dispatcher::intake::{Bounds, Intake};
 use webhook_dispatcher::store::Store;
 use webhook_dispatcher::store::group_commit::GroupLimits;
 use webhook_dispatcher::store::records::{DeliveryFilter, EventFilter, Page, Scope};
@@ -50,13 +50,21 @@ pub(crate) struct RestSetup {
     pub(crate) allow_http: bool,
     pub(crate) allow: &'static [&'static str],
     pub(crate) waiting: usize,
+    pub(crate) bounds: Bounds,
     /// Puts something between the API and the store.
     pub(crate) wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
 }
 
 impl Default for RestSetup {
     fn default() -> Self {
-        Self { max_body_bytes: 1 << 20, allow_http: true, allow: &["127.0.0.0/8"], waiting: 10_000, wrap: |store| store }
+        Self {
+            max_body_bytes: 1 << 20,
+            allow_http: true,
+            allow: &["127.0.0.0/8"],
+            waiting: 10_000,
+            bounds: Bounds::default(),
+            wrap: |store| store,
+        }
     }
 }
 
@@ -109,7 +117,7 @@ impl Rest {
             created_at: START,
         };
         assert!(store.insert_first_root_key(root).await.unwrap());
-        let intake = Arc::new(Intake::start(Arc::clone(&store), GroupLimits { waiting: setup.waiting, batch: 512 }));
+        let intake = Arc::new(Intake::start(Arc::clone(&store), GroupLimits { waiting: setup.waiting, batch: 512 }, setup.bounds));
         let lanes = Arc::new(StandInLanes::default());
         let keys_made = AtomicU8::new(0);
         let state = ApiState {

@@ -151,6 +151,10 @@ impl ApiError {
     fn log(&self) {
         match self {
             Self::NotReady(error) => tracing::warn!(error = %chain(error), "the store is not ready"),
+            // Every caller meets these while the store is away, of which the heartbeat tells once.
+            Self::Store(error) if matches!(**error, StoreError::Busy(_) | StoreError::Unanswered(_)) => {
+                tracing::debug!(error = %chain(&**error), "a call failed at the store");
+            }
             Self::Store(error) => tracing::error!(error = %chain(&**error), "a call failed at the store"),
             _ => {}
         }

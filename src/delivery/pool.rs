@@ -99,6 +99,7 @@ impl Pool {
     pub async fn run(self: Arc<Self>, mut signals: Receiver<Signal>, stop: CancellationToken) {
         let mut poll = interval(self.settings.poll_interval);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut fails = false;
         loop {
             let looked = tokio::select! {
                 () = stop.cancelled() => return,
@@ -111,9 +112,15 @@ impl Pool {
                 Ok(()) => self.claim_while_there_is_room(&mut signals, &stop).await,
                 failed => failed,
             };
-            if let Err(failure) = claimed {
-                error!(error = %failure, source = ?std::error::Error::source(&failure), "the store failed while looking for due deliveries");
-                sleep_until(Instant::now() + REST_AFTER_FAILURE).await;
+            match claimed {
+                Ok(()) => fails = false,
+                Err(failure) => {
+                    // Once for as long as it fails: the loop goes on every second.
+                    if !std::mem::replace(&mut fails, true) {
+                        error!(error = %failure, source = ?std::error::Error::source(&failure), "the store failed while looking for due deliveries");
+                    }
+                    sleep_until(Instant::now() + REST_AFTER_FAILURE).await;
+                }
             }
         }
     }

@@ -114,7 +114,7 @@ impl Membership {
     #[must_use]
     pub fn serves(&self, webhook: WebhookId) -> bool {
         let serving = self.serving.read().unwrap_or_else(PoisonError::into_inner);
-        serving.len() <= 1 || server_of(webhook, &serving) == Some(self.node.id)
+        serving.is_empty() || server_of(webhook, &serving) == Some(self.node.id)
     }
 
     /// Whether this node is to do a duty that is due at `due_at`; if so, [`Self::end_turn`] must follow.

@@ -31,7 +31,7 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(5))
         // Small, for every connection has one: what does not fit comes from the operating system's cache. For the same
         // reason the file is not mapped; a mapping counts as memory of the process, and a bad block would kill it.
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", "-12288")
         .pragma("temp_store", "memory")
         .pragma("journal_size_limit", "67108864")
         // Sixteen MiB: pages that change again and again are copied into the file less often than by default.

@@ -12,6 +12,7 @@ use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{ClientId, DeliveryId, EventId, IdSource, WebhookId};
 use crate::store::error::StoreError;
 use crate::store::records::{Enqueued, NewEvent};
+use crate::store::repeats::{Key, answers, key, tell_apart};
 use crate::store::rows::Fields;
 use crate::store::signal::Signal;
 
@@ -59,8 +60,6 @@ static INSERT_DELIVERIES: LazyLock<Batch> = LazyLock::new(|| {
     )
 });
 
-type Key<'e> = (ClientId, &'e str);
-
 /// Does what `Queue::enqueue` promises.
 pub(super) async fn enqueue(tx: &mut Transaction<'_>, events: &[NewEvent], ids: &IdSource) -> Result<Vec<Enqueued>, StoreError> {
     let taken = keys_taken(tx.db, events).await?;
@@ -75,16 +74,7 @@ pub(super) async fn enqueue(tx: &mut Transaction<'_>, events: &[NewEvent], ids: 
     for delivery in &deliveries {
         delivery_ids.entry(delivery.new.event.id).or_default().push(delivery.id);
     }
-    Ok(events.iter().zip(first_of).map(|(new, first)| answer(new, first, &delivery_ids)).collect())
-}
-
-fn answer(new: &NewEvent, first: Option<EventId>, delivery_ids: &HashMap<EventId, Vec<DeliveryId>>) -> Enqueued {
-    let event_id = first.unwrap_or(new.event.id);
-    Enqueued { event_id, delivery_ids: delivery_ids.get(&event_id).cloned().unwrap_or_default(), duplicate: first.is_some() }
-}
-
-fn key(new: &NewEvent) -> Option<Key<'_>> {
-    Some((new.event.client_id, new.idempotency_key.as_deref()?))
+    Ok(answers(events, first_of, &delivery_ids))
 }
 
 async fn keys_taken<'e>(db: &mut SqliteConnection, events: &'e [NewEvent]) -> Result<HashMap<Key<'e>, EventId>, StoreError> {
@@ -103,22 +93,6 @@ async fn keys_taken<'e>(db: &mut SqliteConnection, events: &'e [NewEvent]) -> Re
 /// What is asked for, with the places by which answers refer to it.
 fn numbered<T>(asked: impl IntoIterator<Item = T>) -> Vec<(i64, T)> {
     (0..).zip(asked).collect()
-}
-
-/// The events to store, and for each of `events` the earlier one that it repeats.
-fn tell_apart<'e>(events: &'e [NewEvent], taken: &HashMap<Key<'e>, EventId>) -> (Vec<&'e NewEvent>, Vec<Option<EventId>>) {
-    let mut first_of_key = taken.clone();
-    let mut fresh = Vec::with_capacity(events.len());
-    let mut first_of = Vec::with_capacity(events.len());
-    for new in events {
-        let first = key(new).and_then(|key| first_of_key.get(&key).copied());
-        first_of.push(first);
-        if first.is_none() {
-            fresh.push(new);
-            first_of_key.extend(key(new).map(|key| (key, new.event.id)));
-        }
-    }
-    (fresh, first_of)
 }
 
 /// Which webhooks want which events.

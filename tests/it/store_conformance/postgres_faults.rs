@@ -29,7 +29,7 @@ impl Database for Disturbed {
         let options = PostgresOptions {
             url: self.database.url_by_way_of(self.proxy.address),
             connections: CONNECTIONS,
-            call_limit: Duration::from_millis(500),
+            call_limit: Duration::from_secs(2),
             ids: Arc::new(IdSource::seeded([9; 32])),
             now: SystemClock.now(),
         };

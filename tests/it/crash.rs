@@ -19,7 +19,7 @@ const PRODUCERS: usize = 8;
 
 /// Kills this many times; `DISPATCHER_TEST_CRASH_ROUNDS` says otherwise.
 fn rounds() -> usize {
-    from_environment("DISPATCHER_TEST_CRASH_ROUNDS").unwrap_or(5)
+    from_environment("DISPATCHER_TEST_CRASH_ROUNDS").unwrap_or(20)
 }
 
 /// The seed of this run: printed when it fails, and set to see it again.

@@ -11,6 +11,7 @@ pub mod postgres;
 pub mod records;
 mod repeats;
 mod rows;
+mod schema;
 pub mod signal;
 pub mod sqlite;
 

@@ -1,5 +1,6 @@
 //! The data that goes in and out of a store.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::attempt::{Attempt, AttemptOutcome};
@@ -41,6 +42,18 @@ pub struct ClaimRequest {
     pub now: Timestamp,
     /// From which webhooks, and how many of each at most.
     pub lanes: Vec<LaneQuota>,
+}
+
+impl ClaimRequest {
+    /// The limit of every webhook that is named, in the order of their ids; one named twice gets both its limits.
+    pub(super) fn quotas(&self) -> Vec<(WebhookId, u32)> {
+        let mut quotas = BTreeMap::<WebhookId, u32>::new();
+        for lane in self.lanes.iter().filter(|lane| lane.limit > 0) {
+            let quota = quotas.entry(lane.webhook_id).or_default();
+            *quota = quota.saturating_add(lane.limit);
+        }
+        quotas.into_iter().collect()
+    }
 }
 
 /// How many deliveries of one webhook a claim may take.

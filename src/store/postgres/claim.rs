@@ -1,19 +1,17 @@
 //! How due deliveries are claimed: chosen, marked and read with all that an attempt needs, by one statement.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::connections::{Call, Connections};
 use super::queue::{RELEASE_DOUBTFUL, given_back};
 use super::value::At;
-use crate::domain::ids::{ClaimToken, NodeId, WebhookId};
+use crate::domain::ids::{ClaimToken, NodeId};
 use crate::store::error::StoreError;
-use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery};
-use crate::store::rows::{Fields, event, event_columns};
+use crate::store::records::{ClaimRequest, ClaimedDelivery};
+use crate::store::rows::{claimed, event_columns};
 
 /// Due deliveries of active webhooks, up to a limit for each, along the index `delivery_due`. What another caller is about
 /// to claim is skipped, not waited for. The choice is made once (`materialized`): an update that joined it anew could take
@@ -90,32 +88,11 @@ async fn release_doubtful(call: &mut Call<'_>, node: NodeId, doubtful: Vec<Uuid>
 }
 
 async fn claim(call: &mut Call<'_>, request: &ClaimRequest, token: ClaimToken) -> Result<Vec<ClaimedDelivery>, StoreError> {
-    let (webhooks, limits): (Vec<Uuid>, Vec<i64>) = quotas(request).into_iter().unzip();
+    let quotas = request.quotas().into_iter();
+    let (webhooks, limits): (Vec<Uuid>, Vec<i64>) = quotas.map(|(webhook_id, limit)| (webhook_id.as_uuid(), i64::from(limit))).unzip();
     let query = sqlx::query(CLAIM).bind(webhooks).bind(limits).bind(At(request.now)).bind(token.as_uuid()).bind(request.node.as_uuid());
     let rows = query.fetch_all(&mut *call.db).await?;
     let mut claimed = rows.iter().map(|row| claimed(row, token)).collect::<Result<Vec<_>, _>>()?;
     claimed.sort_by_key(|claimed| (claimed.due_at, claimed.claim.delivery_id));
     Ok(claimed)
-}
-
-/// The limit of every webhook that is named; one named twice gets both its limits. In the order of their ids.
-fn quotas(request: &ClaimRequest) -> Vec<(Uuid, i64)> {
-    let mut quotas = BTreeMap::<WebhookId, i64>::new();
-    for lane in request.lanes.iter().filter(|lane| lane.limit > 0) {
-        *quotas.entry(lane.webhook_id).or_default() += i64::from(lane.limit);
-    }
-    quotas.into_iter().map(|(webhook_id, limit)| (webhook_id.as_uuid(), limit)).collect()
-}
-
-fn claimed(row: &PgRow, token: ClaimToken) -> Result<ClaimedDelivery, StoreError> {
-    let mut fields = Fields::of(row, "delivery");
-    Ok(ClaimedDelivery {
-        claim: Claim { delivery_id: fields.id("id")?, token },
-        webhook_id: fields.id("webhook_id")?,
-        webhook_version: fields.number("version")?,
-        attempts: fields.number("attempts")?,
-        attempts_before_series: fields.number("attempts_before_series")?,
-        due_at: fields.time("due_at")?,
-        event: event(&mut fields)?,
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::time::timeout;
@@ -11,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::store::driver_errors::unusable;
 use crate::store::error::StoreError;
 use crate::store::postgres::value::At;
+use crate::store::schema::{known_version, refusal, refuse_newer, refuse_other};
 
 /// The tables, and how they came to be.
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -81,8 +82,7 @@ pub(super) async fn prepare(options: &PgConnectOptions, now: Timestamp) -> Resul
 
 /// Refuses a schema other than the one this program works with.
 pub(super) async fn check_schema(db: &mut PgConnection) -> Result<(), StoreError> {
-    let (found, known) = (schema_version(db).await?, known_version());
-    if found == known { Ok(()) } else { Err(unusable(format!("the database has schema version {found}, this program works with {known}"))) }
+    refuse_other(schema_version(db).await?, known_version(&MIGRATIONS))
 }
 
 async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
@@ -119,27 +119,11 @@ async fn assert_promises(db: &mut PgConnection, now: Timestamp) -> Result<(), St
 
 async fn refuse_newer_schema(db: &mut PgConnection) -> Result<(), StoreError> {
     let has_schema: bool = sqlx::query_scalar(HAS_SCHEMA).fetch_one(&mut *db).await?;
-    let (found, known) = (if has_schema { schema_version(db).await? } else { 0 }, known_version());
-    if found <= known {
-        return Ok(());
-    }
-    Err(unusable(format!("the database has schema version {found}, but this program knows none after {known}: a newer program made it")))
+    let found = if has_schema { schema_version(db).await? } else { 0 };
+    refuse_newer(found, known_version(&MIGRATIONS))
 }
 
 async fn schema_version(db: &mut PgConnection) -> Result<i64, StoreError> {
     let version: Option<i64> = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(db).await?;
     Ok(version.unwrap_or(0))
-}
-
-fn known_version() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
-}
-
-fn refusal(error: MigrateError) -> StoreError {
-    let reason = match &error {
-        MigrateError::VersionMismatch(version) => format!("schema version {version} of the database is not the one this program knows"),
-        MigrateError::Dirty(version) => format!("schema version {version} was applied only in part"),
-        _ => "the schema cannot be brought up to date".to_owned(),
-    };
-    StoreError::Unusable { reason, source: Some(error.into()) }
 }

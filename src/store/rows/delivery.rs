@@ -1,5 +1,7 @@
 //! Events and deliveries.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -8,8 +10,9 @@ use super::words::dead_letter_reason;
 use super::{Cells, Fields};
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
+use crate::domain::ids::{ClaimToken, WebhookId};
 use crate::store::error::StoreError;
-use crate::store::records::DeliverySummary;
+use crate::store::records::{Claim, ClaimedDelivery, DeliverySummary};
 
 macro_rules! event_columns {
     () => {
@@ -75,4 +78,31 @@ pub(in crate::store) fn summary(row: &dyn Cells) -> Result<DeliverySummary, Stor
     fields.id::<Uuid>("id")?;
     let (event_type, subject) = (fields.parse("event_type")?, fields.text("subject")?);
     Ok(DeliverySummary { delivery, event_type, subject, last_attempt: last_attempt(&mut fields)? })
+}
+
+/// Reads what a claim answers of a delivery: its row, the edition of its webhook, and its event.
+pub(in crate::store) fn claimed(row: &dyn Cells, token: ClaimToken) -> Result<ClaimedDelivery, StoreError> {
+    let mut fields = Fields::of(row, "delivery");
+    Ok(ClaimedDelivery {
+        claim: Claim { delivery_id: fields.id("id")?, token },
+        webhook_id: fields.id("webhook_id")?,
+        webhook_version: fields.number("version")?,
+        attempts: fields.number("attempts")?,
+        attempts_before_series: fields.number("attempts_before_series")?,
+        due_at: fields.time("due_at")?,
+        event: event(&mut fields)?,
+    })
+}
+
+/// The webhooks of which given-back deliveries wait again; each row names the webhook and whether its delivery waits.
+pub(in crate::store) fn waiting_again<'r>(rows: impl Iterator<Item = &'r dyn Cells>) -> Result<HashSet<WebhookId>, StoreError> {
+    let mut waiting = HashSet::new();
+    for row in rows {
+        let mut fields = Fields::of(row, "delivery");
+        let webhook_id = fields.id("webhook_id")?;
+        if fields.flag("state")? {
+            waiting.insert(webhook_id);
+        }
+    }
+    Ok(waiting)
 }

@@ -19,7 +19,7 @@ pub(super) mod words;
 
 pub(super) use self::attempt::{attempt, attempt_columns};
 pub(super) use self::client::{client, client_columns, key, key_columns};
-pub(super) use self::delivery::{delivery, delivery_columns, event, event_columns, summary, summary_columns};
+pub(super) use self::delivery::{claimed, delivery, delivery_columns, event, event_columns, summary, summary_columns, waiting_again};
 pub(super) use self::webhook::{WrittenDefinition, webhook, webhook_columns};
 
 /// One row of an answer. A cell is read as the type that its column has; `None` is a null.

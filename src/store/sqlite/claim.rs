@@ -2,18 +2,16 @@
 //!
 //! Nothing else writes in between, so what was chosen is what is marked.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
 use super::batch::{Batch, Bound};
 use super::writer::Transaction;
 use crate::domain::ids::{ClaimToken, IdSource, WebhookId};
 use crate::store::error::StoreError;
-use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery};
-use crate::store::rows::{Fields, event, event_columns};
+use crate::store::records::{ClaimRequest, ClaimedDelivery};
+use crate::store::rows::{claimed, event_columns};
 
 /// Due deliveries of active webhooks, up to a limit for each. Every arm reads a range of the index `delivery_due`, in its
 /// order; the order of the whole is made by the reader. The limit is an expression, because for a bare parameter SQLite
@@ -56,29 +54,6 @@ pub(super) async fn claim_due(
 async fn choose(db: &mut SqliteConnection, request: &ClaimRequest, token: ClaimToken) -> Result<Vec<ClaimedDelivery>, StoreError> {
     let now = request.now.as_micros();
     let bind = |query: Bound, &(webhook_id, limit): &(WebhookId, u32)| query.bind(webhook_id.as_uuid()).bind(now).bind(limit);
-    let rows = DUE.fetch(db, &quotas(request), bind).await?;
+    let rows = DUE.fetch(db, &request.quotas(), bind).await?;
     rows.iter().map(|row| claimed(row, token)).collect()
-}
-
-/// The limit of every webhook that is named; one named twice gets both its limits.
-fn quotas(request: &ClaimRequest) -> Vec<(WebhookId, u32)> {
-    let mut quotas = BTreeMap::<WebhookId, u32>::new();
-    for lane in request.lanes.iter().filter(|lane| lane.limit > 0) {
-        let quota = quotas.entry(lane.webhook_id).or_default();
-        *quota = quota.saturating_add(lane.limit);
-    }
-    quotas.into_iter().collect()
-}
-
-fn claimed(row: &SqliteRow, token: ClaimToken) -> Result<ClaimedDelivery, StoreError> {
-    let mut fields = Fields::of(row, "delivery");
-    Ok(ClaimedDelivery {
-        claim: Claim { delivery_id: fields.id("id")?, token },
-        webhook_id: fields.id("webhook_id")?,
-        webhook_version: fields.number("version")?,
-        attempts: fields.number("attempts")?,
-        attempts_before_series: fields.number("attempts_before_series")?,
-        due_at: fields.time("due_at")?,
-        event: event(&mut fields)?,
-    })
 }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use crate::store::driver_errors::unusable;
 use crate::store::error::StoreError;
+use crate::store::schema::{known_version, refusal, refuse_newer, refuse_other};
 
 /// The tables, and how they came to be.
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -82,8 +83,7 @@ pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
 
 /// Refuses a schema other than the one this program works with.
 pub(super) async fn check_schema(db: &mut SqliteConnection) -> Result<(), StoreError> {
-    let (found, known) = (schema_version(db).await?, known_version());
-    if found == known { Ok(()) } else { Err(unusable(format!("the database has schema version {found}, this program works with {known}"))) }
+    refuse_other(schema_version(db).await?, known_version(&MIGRATIONS))
 }
 
 async fn assert_sqlite_version(db: &mut SqliteConnection) -> Result<(), StoreError> {
@@ -97,29 +97,13 @@ async fn assert_sqlite_version(db: &mut SqliteConnection) -> Result<(), StoreErr
 
 async fn refuse_newer_schema(db: &mut SqliteConnection) -> Result<(), StoreError> {
     let has_schema: i64 = sqlx::query_scalar(HAS_SCHEMA).fetch_one(&mut *db).await?;
-    let (found, known) = (if has_schema == 0 { 0 } else { schema_version(db).await? }, known_version());
-    if found <= known {
-        return Ok(());
-    }
-    Err(unusable(format!("the database has schema version {found}, but this program knows none after {known}: a newer program made it")))
+    let found = if has_schema == 0 { 0 } else { schema_version(db).await? };
+    refuse_newer(found, known_version(&MIGRATIONS))
 }
 
 async fn schema_version(db: &mut SqliteConnection) -> Result<i64, StoreError> {
     let version: Option<i64> = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(db).await?;
     Ok(version.unwrap_or(0))
-}
-
-fn known_version() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
-}
-
-fn refusal(error: MigrateError) -> StoreError {
-    let reason = match &error {
-        MigrateError::VersionMismatch(version) => format!("schema version {version} of the database is not the one this program knows"),
-        MigrateError::Dirty(version) => format!("schema version {version} was applied only in part"),
-        _ => "the schema cannot be brought up to date".to_owned(),
-    };
-    StoreError::Unusable { reason, source: Some(error.into()) }
 }
 
 /// Closes a connection that is not to be used any more; what it says then is of no use to anybody.
@@ -154,7 +138,10 @@ mod tests {
 
         assert_eq!(
             refused.to_string(),
-            format!("the database has schema version 9001, but this program knows none after {}: a newer program made it", known_version())
+            format!(
+                "the database has schema version 9001, but this program knows none after {}: a newer program made it",
+                known_version(&MIGRATIONS)
+            )
         );
     }
 

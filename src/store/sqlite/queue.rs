@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::store::contract::Queue;
 use crate::store::error::StoreError;
 use crate::store::records::{AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, Enqueued, NewEvent, RecordOutcome};
-use crate::store::rows::Fields;
+use crate::store::rows::{Cells, Fields, waiting_again};
 use crate::store::signal::Signal;
 
 /// Steps from one webhook with pending deliveries to the next along the index `delivery_due`, however many deliveries
@@ -96,18 +96,9 @@ async fn release(tx: &mut Transaction<'_>, claims: &[Claim]) -> Result<u64, Stor
 
 /// Announces the webhooks whose deliveries wait again, and counts what was given back.
 pub(super) fn given_back(tx: &mut Transaction<'_>, rows: &[SqliteRow]) -> Result<u64, StoreError> {
-    let mut waiting = HashSet::<WebhookId>::new();
-    let mut count = 0;
-    for row in rows {
-        let mut fields = Fields::of(row, "delivery");
-        let webhook_id = fields.id("webhook_id")?;
-        if fields.flag("state")? {
-            waiting.insert(webhook_id);
-        }
-        count += 1;
-    }
+    let waiting = waiting_again(rows.iter().map(|row| row as &dyn Cells))?;
     if !waiting.is_empty() {
         tx.signal(Signal::Due(waiting.into_iter().collect()));
     }
-    Ok(count)
+    Ok(rows.len() as u64)
 }

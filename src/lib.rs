@@ -40,7 +40,7 @@
 //!
 //! `domain` knows nobody. `config`, `store` and `egress` know `domain`, `token` knows `egress`, `node` knows `store`; `intake`,
 //! `delivery`, `maintenance` and `api` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
-//! what starts it know everything. `tests/tidy.rs` holds this, and that `sqlx` is named in `store` alone, `axum` in `api`
+//! what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api`
 //! (and in the demonstration's receiver), `reqwest` in `egress`.
 
 pub mod api;

@@ -43,7 +43,7 @@ const EDGES: &[(&str, Knows)] = &[
 
 /// Where each crate that would otherwise be everywhere belongs.
 const CRATES: &[Confined] = &[
-    Confined { names: &["sqlx", "libsqlite3_sys", "rustix"], places: &["src/store"] },
+    Confined { names: &["sqlx", "rusqlite", "rustix"], places: &["src/store"] },
     Confined { names: &["axum"], places: &["src/api", "src/demo"] },
     Confined { names: &["reqwest"], places: &["src/egress"] },
     Confined { names: &["anyhow"], places: &["src/main", "src/cli", "src/app", "src/demo"] },

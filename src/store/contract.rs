@@ -7,8 +7,8 @@
 //! - **The caller tells the time.** No call asks a clock; every time that is stored or compared is an argument. Only
 //!   whether nodes live ([`Nodes`]) is judged by the store's clock.
 //!
-//! The exception to the first rule is [`Queue::claim_due`]: a claim only has to survive the process that holds it, not
-//! a power cut, for after one nobody holds it.
+//! The exception to the first rule is [`Queue::claim_due`]: a claim ends with the process that holds it, if not at once
+//! then when it is taken back.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Where everything accepted is kept: the contract that the rest of the dispatcher relies on, and the back ends behind it.
 //!
-//! `sqlx` is known here alone. The contract states guarantees, never mechanisms; one conformance suite
+//! `rusqlite` and `sqlx` are known here alone. The contract states guarantees, never mechanisms; one conformance suite
 //! (`tests/it/store_conformance`) holds every back end to it.
 
 pub mod contract;

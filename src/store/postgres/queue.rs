@@ -1,5 +1,7 @@
 //! The way of a delivery through the store. Enqueue, claim and record, the hot path, have files of their own.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -14,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::store::contract::Queue;
 use crate::store::error::StoreError;
 use crate::store::records::{AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, Enqueued, NewEvent, RecordOutcome};
-use crate::store::rows::{Cells, Fields, waiting_again};
+use crate::store::rows::{Fields, waiting_again};
 use crate::store::signal::Signal;
 
 /// Steps from one webhook with pending deliveries to the next along the index `delivery_due`, however many deliveries
@@ -110,7 +112,10 @@ async fn release(call: &mut Call<'_>, claims: &[Claim]) -> Result<u64, StoreErro
 
 /// Announces the webhooks whose deliveries wait again, and counts what was given back.
 pub(super) fn given_back(call: &mut Call<'_>, rows: &[PgRow]) -> Result<u64, StoreError> {
-    let waiting = waiting_again(rows.iter().map(|row| row as &dyn Cells))?;
+    let mut waiting = HashSet::new();
+    for row in rows {
+        waiting.extend(waiting_again(row)?);
+    }
     if !waiting.is_empty() {
         call.signal(Signal::Due(waiting.into_iter().collect()));
     }

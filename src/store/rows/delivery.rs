@@ -1,7 +1,5 @@
 //! Events and deliveries.
 
-use std::collections::HashSet;
-
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -94,15 +92,9 @@ pub(in crate::store) fn claimed(row: &dyn Cells, token: ClaimToken) -> Result<Cl
     })
 }
 
-/// The webhooks of which given-back deliveries wait again; each row names the webhook and whether its delivery waits.
-pub(in crate::store) fn waiting_again<'r>(rows: impl Iterator<Item = &'r dyn Cells>) -> Result<HashSet<WebhookId>, StoreError> {
-    let mut waiting = HashSet::new();
-    for row in rows {
-        let mut fields = Fields::of(row, "delivery");
-        let webhook_id = fields.id("webhook_id")?;
-        if fields.flag("state")? {
-            waiting.insert(webhook_id);
-        }
-    }
-    Ok(waiting)
+/// The webhook whose given-back delivery waits again; the row names it and says whether the delivery waits.
+pub(in crate::store) fn waiting_again(row: &dyn Cells) -> Result<Option<WebhookId>, StoreError> {
+    let mut fields = Fields::of(row, "delivery");
+    let webhook_id = fields.id("webhook_id")?;
+    Ok(fields.flag("state")?.then_some(webhook_id))
 }

@@ -2,39 +2,47 @@
 
 use std::borrow::Cow;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row, Sqlite, Type};
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
 use crate::domain::time::Timestamp;
 use crate::store::rows::{Cells, Unreadable};
 
-impl Cells for SqliteRow {
+impl Cells for Row<'_> {
     fn uuid(&self, index: usize) -> Result<Option<Uuid>, Unreadable> {
-        cell(self, index)
+        self.bytes(index)?.map(|bytes| Uuid::from_slice(bytes).map_err(|_| Unreadable)).transpose()
     }
 
     fn integer(&self, index: usize) -> Result<Option<i64>, Unreadable> {
-        cell(self, index)
+        match self.get_ref(index) {
+            Ok(ValueRef::Null) => Ok(None),
+            Ok(ValueRef::Integer(number)) => Ok(Some(number)),
+            _ => Err(Unreadable),
+        }
     }
 
     fn flag(&self, index: usize) -> Result<Option<bool>, Unreadable> {
-        cell(self, index)
+        Ok(self.integer(index)?.map(|number| number != 0))
     }
 
     fn time(&self, index: usize) -> Result<Option<Timestamp>, Unreadable> {
-        Ok(cell::<i64>(self, index)?.map(Timestamp::from_micros))
+        Ok(self.integer(index)?.map(Timestamp::from_micros))
     }
 
     fn text(&self, index: usize) -> Result<Option<Cow<'_, str>>, Unreadable> {
-        Ok(cell::<&str>(self, index)?.map(Cow::Borrowed))
+        match self.get_ref(index) {
+            Ok(ValueRef::Null) => Ok(None),
+            Ok(ValueRef::Text(text)) => std::str::from_utf8(text).map(|text| Some(Cow::Borrowed(text))).map_err(|_| Unreadable),
+            _ => Err(Unreadable),
+        }
     }
 
     fn bytes(&self, index: usize) -> Result<Option<&[u8]>, Unreadable> {
-        cell(self, index)
+        match self.get_ref(index) {
+            Ok(ValueRef::Null) => Ok(None),
+            Ok(ValueRef::Blob(bytes)) => Ok(Some(bytes)),
+            _ => Err(Unreadable),
+        }
     }
-}
-
-fn cell<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r SqliteRow, index: usize) -> Result<Option<T>, Unreadable> {
-    row.try_get(index).map_err(|_| Unreadable)
 }

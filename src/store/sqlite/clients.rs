@@ -1,18 +1,19 @@
 //! Clients and their API keys.
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Sqlite};
 
 use super::SqliteStore;
+use super::held::Held;
+use super::statements::{Built, Statements};
 use super::webhooks::{client_exists, client_of, delete};
 use super::writer::Transaction;
 use crate::domain::client::{ApiKey, Client, KeyHash, Role};
-use crate::domain::ids::{ApiKeyId, ClientId, WebhookId};
+use crate::domain::ids::{ApiKeyId, ClientId};
 use crate::domain::time::Timestamp;
 use crate::store::contract::Clients;
 use crate::store::error::StoreError;
 use crate::store::records::{KeyDeletion, Page, Scope};
-use crate::store::rows::{client, client_columns, key, key_columns};
+use crate::store::rows::{Fields, client, client_columns, key, key_columns};
 
 const INSERT_CLIENT: &str = "insert into client (id, name, created_at) values (?, ?, ?)";
 
@@ -41,120 +42,120 @@ const KEY_BY_HASH: &str = concat!("select ", key_columns!(), " from api_key wher
 #[async_trait]
 impl Clients for SqliteStore {
     async fn insert_client(&self, client: Client) -> Result<(), StoreError> {
-        self.writer.write(|tx| Box::pin(async move { insert_client(tx, &client).await })).await
+        self.writer.write(move |tx| insert_client(tx, &client)).await
     }
 
     async fn delete_client(&self, id: ClientId, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer.write(move |tx| Box::pin(delete_client(tx, id, now))).await
+        self.change_pending(move |tx, held| delete_client(tx, id, now, held)).await
     }
 
     async fn client(&self, id: ClientId) -> Result<Option<Client>, StoreError> {
-        let row = sqlx::query(CLIENT).bind(id.as_uuid()).fetch_optional(&self.readers).await?;
-        row.as_ref().map(|row| client(row)).transpose()
+        self.readers.read(move |db| db.first(CLIENT, (id.as_uuid(),), |row| client(row))).await
     }
 
     async fn clients(&self, page: Page<ClientId>) -> Result<Vec<Client>, StoreError> {
-        let query = sqlx::query(CLIENTS).bind(page.before.map(ClientId::as_uuid)).bind(page.limit);
-        query.fetch_all(&self.readers).await?.iter().map(|row| client(row)).collect()
+        let values = (page.before.map(ClientId::as_uuid), page.limit);
+        self.readers.read(move |db| db.rows(CLIENTS, values, |row| client(row))).await
     }
 
     async fn insert_api_key(&self, key: ApiKey) -> Result<bool, StoreError> {
-        self.writer.write(|tx| Box::pin(async move { insert_api_key(tx, &key).await })).await
+        self.writer.write(move |tx| insert_api_key(tx, &key)).await
     }
 
     async fn delete_api_key(&self, scope: Scope, id: ApiKeyId) -> Result<KeyDeletion, StoreError> {
-        self.writer.write(move |tx| Box::pin(delete_api_key(tx, scope, id))).await
+        self.writer.write(move |tx| delete_api_key(tx, scope, id)).await
     }
 
     async fn api_key(&self, hash: KeyHash) -> Result<Option<ApiKey>, StoreError> {
-        let row = sqlx::query(KEY_BY_HASH).bind(hash.0.as_slice()).fetch_optional(&self.readers).await?;
-        row.as_ref().map(|row| key(row)).transpose()
+        self.readers.read(move |db| db.first(KEY_BY_HASH, (hash.0.as_slice(),), |row| key(row))).await
     }
 
     async fn api_keys(&self, scope: Scope, page: Page<ApiKeyId>) -> Result<Vec<ApiKey>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(concat!("select ", key_columns!(), " from api_key where true"));
-        if let Scope::Client(client_id) = scope {
-            query.push(" and client_id = ").push_bind(client_id.as_uuid());
-        }
-        if let Some(before) = page.before {
-            query.push(" and id < ").push_bind(before.as_uuid());
-        }
-        query.push(" order by id desc limit ").push_bind(page.limit);
-        query.build().fetch_all(&self.readers).await?.iter().map(|row| key(row)).collect()
+        let query = key_list(scope, page);
+        self.readers.read(move |db| query.rows(db, |row| key(row))).await
     }
 
     async fn insert_first_root_key(&self, key: ApiKey) -> Result<bool, StoreError> {
-        self.writer.write(|tx| Box::pin(async move { insert_first_root_key(tx, &key).await })).await
+        self.writer.write(move |tx| insert_first_root_key(tx, &key)).await
     }
 }
 
-async fn insert_client(tx: &mut Transaction<'_>, client: &Client) -> Result<(), StoreError> {
-    let query = sqlx::query(INSERT_CLIENT).bind(client.id.as_uuid()).bind(client.name.as_str());
-    query.bind(client.created_at.as_micros()).execute(&mut *tx.db).await?;
+fn key_list(scope: Scope, page: Page<ApiKeyId>) -> Built {
+    let mut query = Built::new(concat!("select ", key_columns!(), " from api_key where true"));
+    if let Scope::Client(client_id) = scope {
+        query.push(" and client_id = ").bind_id(client_id.as_uuid());
+    }
+    if let Some(before) = page.before {
+        query.push(" and id < ").bind_id(before.as_uuid());
+    }
+    query.push(" order by id desc limit ").bind(page.limit);
+    query
+}
+
+fn insert_client(tx: &Transaction<'_>, client: &Client) -> Result<(), StoreError> {
+    tx.db.change(INSERT_CLIENT, (client.id.as_uuid(), client.name.as_str(), client.created_at.as_micros()))?;
     Ok(())
 }
 
-async fn delete_client(tx: &mut Transaction<'_>, id: ClientId, now: Timestamp) -> Result<bool, StoreError> {
-    let query = sqlx::query(DELETE_CLIENT).bind(now.as_micros()).bind(id.as_uuid());
-    if query.execute(&mut *tx.db).await?.rows_affected() == 0 {
+fn delete_client(tx: &mut Transaction<'_>, id: ClientId, now: Timestamp, held: &Held) -> Result<bool, StoreError> {
+    if tx.db.change(DELETE_CLIENT, (now.as_micros(), id.as_uuid()))? == 0 {
         return Ok(false);
     }
-    sqlx::query(DELETE_KEYS_OF).bind(id.as_uuid()).execute(&mut *tx.db).await?;
-    let webhooks: Vec<uuid::Uuid> = sqlx::query_scalar(WEBHOOKS_OF).bind(id.as_uuid()).fetch_all(&mut *tx.db).await?;
-    for webhook in webhooks {
-        delete(tx, Scope::Client(id), WebhookId::from(webhook), now).await?;
+    tx.db.change(DELETE_KEYS_OF, (id.as_uuid(),))?;
+    for webhook_id in tx.db.rows(WEBHOOKS_OF, (id.as_uuid(),), |row| Fields::of(row, "webhook").id("id"))? {
+        delete(tx, Scope::Client(id), webhook_id, now, held)?;
     }
     Ok(true)
 }
 
-async fn insert_api_key(tx: &mut Transaction<'_>, key: &ApiKey) -> Result<bool, StoreError> {
+fn insert_api_key(tx: &Transaction<'_>, key: &ApiKey) -> Result<bool, StoreError> {
     let may_be_stored = match key.client_id {
-        Some(client_id) => client_exists(tx.db, client_id).await?,
+        Some(client_id) => client_exists(tx.db, client_id)?,
         None => true,
     };
     if may_be_stored {
-        store_key(tx, key).await?;
+        store_key(tx, key)?;
     }
     Ok(may_be_stored)
 }
 
-async fn store_key(tx: &mut Transaction<'_>, key: &ApiKey) -> Result<(), StoreError> {
-    let query = sqlx::query(INSERT_KEY)
-        .bind(key.id.as_uuid())
-        .bind(key.client_id.map(ClientId::as_uuid))
-        .bind(key.role.as_str())
-        .bind(key.name.as_deref())
-        .bind(key.prefix.as_str())
-        .bind(key.hash.0.as_slice())
-        .bind(key.created_at.as_micros());
-    query.execute(&mut *tx.db).await?;
+fn store_key(tx: &Transaction<'_>, key: &ApiKey) -> Result<(), StoreError> {
+    let values = (
+        key.id.as_uuid(),
+        key.client_id.map(ClientId::as_uuid),
+        key.role.as_str(),
+        key.name.as_deref(),
+        key.prefix.as_str(),
+        key.hash.0.as_slice(),
+        key.created_at.as_micros(),
+    );
+    tx.db.change(INSERT_KEY, values)?;
     Ok(())
 }
 
-async fn delete_api_key(tx: &mut Transaction<'_>, scope: Scope, id: ApiKeyId) -> Result<KeyDeletion, StoreError> {
-    let query = sqlx::query_scalar(KEY_ROLE).bind(id.as_uuid()).bind(client_of(scope));
-    let role: Option<String> = query.fetch_optional(&mut *tx.db).await?;
+fn delete_api_key(tx: &Transaction<'_>, scope: Scope, id: ApiKeyId) -> Result<KeyDeletion, StoreError> {
+    let role: Option<String> = tx.db.first(KEY_ROLE, (id.as_uuid(), client_of(scope)), |row| Ok(row.get(0)?))?;
     let Some(role) = role else {
         return Ok(KeyDeletion::NotFound);
     };
-    if role == Role::Root.as_str() && root_keys(tx).await? == 1 {
+    if role == Role::Root.as_str() && root_keys(tx)? == 1 {
         return Ok(KeyDeletion::LastRootKey);
     }
-    sqlx::query(DELETE_KEY).bind(id.as_uuid()).execute(&mut *tx.db).await?;
+    tx.db.change(DELETE_KEY, (id.as_uuid(),))?;
     Ok(KeyDeletion::Deleted)
 }
 
-async fn insert_first_root_key(tx: &mut Transaction<'_>, key: &ApiKey) -> Result<bool, StoreError> {
+fn insert_first_root_key(tx: &Transaction<'_>, key: &ApiKey) -> Result<bool, StoreError> {
     if key.role != Role::Root {
         return Err(StoreError::Conflict { constraint: "the first key is a root key".to_owned() });
     }
-    let is_first = root_keys(tx).await? == 0;
+    let is_first = root_keys(tx)? == 0;
     if is_first {
-        store_key(tx, key).await?;
+        store_key(tx, key)?;
     }
     Ok(is_first)
 }
 
-async fn root_keys(tx: &mut Transaction<'_>) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar(ROOT_KEYS).fetch_one(&mut *tx.db).await?)
+fn root_keys(tx: &Transaction<'_>) -> Result<i64, StoreError> {
+    tx.db.number(ROOT_KEYS, ())
 }

@@ -3,71 +3,65 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use rusqlite::{Connection, OpenFlags};
 
+use super::migrate::migrate;
+use super::statements::Statements;
 use crate::store::driver_errors::unusable;
 use crate::store::error::StoreError;
-use crate::store::schema::{known_version, refusal, refuse_newer, refuse_other};
-
-/// The tables, and how they came to be.
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The first SQLite without the bug that loses commits when a checkpoint meets a write.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// The newest version of the schema that `_sqlx_migrations` knows of; no row before the first migration.
-const SCHEMA_VERSION: &str = "select max(version) from _sqlx_migrations where success";
+/// How long a connection waits for another one's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-const HAS_SCHEMA: &str = "select count(*) from sqlite_schema where type = 'table' and name = '_sqlx_migrations'";
+/// How many statements a connection keeps prepared.
+const STATEMENTS_KEPT: usize = 256;
 
-/// The settings of every connection to `path`. Only the writer makes the file.
-pub(super) fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        // With NORMAL a power cut loses commits that were answered.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(5))
-        // Small, for every connection has one: what does not fit comes from the operating system's cache. For the same
-        // reason the file is not mapped; a mapping counts as memory of the process, and a bad block would kill it.
-        .pragma("cache_size", "-12288")
-        .pragma("temp_store", "memory")
-        .pragma("journal_size_limit", "67108864")
-        // Sixteen MiB: pages that change again and again are copied into the file less often than by default.
-        .pragma("wal_autocheckpoint", "4096")
-        .statement_cache_capacity(256)
-        // A whole answer fits into the channel, so that the connection's thread never waits for its reader.
-        .row_buffer_size(1024)
-        // Plans must not change with what the tables hold, so SQLite gets no statistics and makes no indexes of its own:
-        // with either it joined a batch of records to everything in flight. `plans` holds what it plans without them.
-        .pragma("automatic_index", "off")
-        .disable_statement_logging()
+/// Of every connection.
+///
+/// - With `synchronous = NORMAL` a power cut loses commits that were answered.
+/// - The cache is small, for every connection has one: what does not fit comes from the operating system's cache. For the
+///   same reason the file is not mapped; a mapping counts as memory of the process, and a bad block would kill it.
+/// - The log is copied into the file at sixteen MiB: less often than by default, for pages change again and again.
+/// - Plans must not change with what the tables hold, so SQLite gets no statistics and makes no indexes of its own: with
+///   either it joined a batch of records to everything in flight. `plans` holds what it plans without them.
+const SETTINGS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = on;
+    PRAGMA cache_size = -12288;
+    PRAGMA temp_store = memory;
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA wal_autocheckpoint = 4096;
+    PRAGMA automatic_index = off";
+
+/// Only the writer may set these: with them SQLite begins to write.
+const SETTINGS_OF_THE_FILE: &str = "PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal";
+
+/// What every connection of a store is opened with.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    path: PathBuf,
 }
 
-/// Makes the folder, opens the one connection that writes, and brings the schema up to date.
-pub(super) async fn open_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    // Only here: to set this, SQLite begins to write, which a reader may not.
-    let writing = options.clone().create_if_missing(true).auto_vacuum(SqliteAutoVacuum::Incremental);
-    let mut db = writing.connect().await.map_err(|error| StoreError::Unusable {
-        reason: format!("the database {} cannot be opened", options.get_filename().display()),
-        source: Some(error.into()),
-    })?;
-    assert_sqlite_version(&mut db).await?;
-    refuse_newer_schema(&mut db).await?;
-    MIGRATIONS.run_direct(None, &mut db, false).await.map_err(refusal)?;
+impl Settings {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+}
+
+/// Makes the file if there is none, opens the one connection that writes, and brings the schema up to date.
+pub(super) fn open_writer(settings: &Settings) -> Result<Connection, StoreError> {
+    let mut db = open(settings, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, SETTINGS_OF_THE_FILE)?;
+    assert_sqlite_version(&db)?;
+    migrate(&mut db)?;
     Ok(db)
 }
 
-/// Connections that only read, opened as they are needed.
-pub(super) fn reader_pool(options: SqliteConnectOptions, readers: u32) -> SqlitePool {
-    SqlitePoolOptions::new()
-        .max_connections(readers.max(1))
-        .max_lifetime(None)
-        .idle_timeout(None)
-        .test_before_acquire(false)
-        .connect_lazy_with(options.read_only(true))
+/// Opens a connection that can only read.
+pub(super) fn open_reader(settings: &Settings) -> Result<Connection, StoreError> {
+    open(settings, OpenFlags::SQLITE_OPEN_READ_ONLY, "")
 }
 
 /// Makes the folder that the database lies in.
@@ -76,18 +70,29 @@ pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
         return Ok(());
     };
     std::fs::create_dir_all(folder).map_err(|error| StoreError::Unusable {
-        reason: format!("the folder {} cannot be made", PathBuf::from(folder).display()),
+        reason: format!("the folder {} cannot be made", folder.display()),
         source: Some(error.into()),
     })
 }
 
-/// Refuses a schema other than the one this program works with.
-pub(super) async fn check_schema(db: &mut SqliteConnection) -> Result<(), StoreError> {
-    refuse_other(schema_version(db).await?, known_version(&MIGRATIONS))
+/// One thread at a time uses a connection, so SQLite need not guard it.
+fn open(settings: &Settings, access: OpenFlags, more_settings: &str) -> Result<Connection, StoreError> {
+    let opened = Connection::open_with_flags(&settings.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).and_then(|db| {
+        db.busy_timeout(BUSY_TIMEOUT)?;
+        db.execute_batch(more_settings)?;
+        db.execute_batch(SETTINGS)?;
+        Ok(db)
+    });
+    let db = opened.map_err(|error| StoreError::Unusable {
+        reason: format!("the database {} cannot be opened", settings.path.display()),
+        source: Some(error.into()),
+    })?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(db)
 }
 
-async fn assert_sqlite_version(db: &mut SqliteConnection) -> Result<(), StoreError> {
-    let version: String = sqlx::query_scalar("select sqlite_version()").fetch_one(db).await?;
+fn assert_sqlite_version(db: &Connection) -> Result<(), StoreError> {
+    let version = db.first("select sqlite_version()", (), |row| Ok(row.get::<_, String>(0)?))?.unwrap_or_default();
     let parts: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
     match parts[..] {
         [major, minor, patch, ..] if (major, minor, patch) >= OLDEST_SQLITE => Ok(()),
@@ -95,86 +100,58 @@ async fn assert_sqlite_version(db: &mut SqliteConnection) -> Result<(), StoreErr
     }
 }
 
-async fn refuse_newer_schema(db: &mut SqliteConnection) -> Result<(), StoreError> {
-    let has_schema: i64 = sqlx::query_scalar(HAS_SCHEMA).fetch_one(&mut *db).await?;
-    let found = if has_schema == 0 { 0 } else { schema_version(db).await? };
-    refuse_newer(found, known_version(&MIGRATIONS))
-}
-
-async fn schema_version(db: &mut SqliteConnection) -> Result<i64, StoreError> {
-    let version: Option<i64> = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(db).await?;
-    Ok(version.unwrap_or(0))
-}
-
-/// Closes a connection that is not to be used any more; what it says then is of no use to anybody.
-pub(super) async fn discard(db: SqliteConnection) {
-    if let Err(error) = db.close().await {
-        tracing::debug!(error = %error, "a connection that was given up did not close cleanly");
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::migrate::newest;
     use super::*;
 
-    async fn opened_after(change: &'static str) -> Result<(), StoreError> {
+    fn opened_after(change: &str) -> Result<(), StoreError> {
         let folder = tempfile::tempdir().unwrap();
-        let options = options(&folder.path().join("test.db"));
-        let mut db = open_writer(&options).await.unwrap();
-        sqlx::raw_sql(change).execute(&mut db).await.unwrap();
-        db.close().await.unwrap();
+        let settings = Settings::new(&folder.path().join("test.db"));
+        open_writer(&settings).unwrap().execute_batch(change).unwrap();
 
-        open_writer(&options).await.map(drop)
+        open_writer(&settings).map(drop)
     }
 
-    #[tokio::test]
-    async fn a_schema_of_a_newer_program_is_refused_in_clear_words() {
+    #[test]
+    fn a_schema_of_a_newer_program_is_refused_in_clear_words() {
         let refused = opened_after(
             "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
              values (9001, 'from the future', true, x'00', 0)",
         )
-        .await
         .unwrap_err();
 
         assert_eq!(
             refused.to_string(),
-            format!(
-                "the database has schema version 9001, but this program knows none after {}: a newer program made it",
-                known_version(&MIGRATIONS)
-            )
+            format!("the database has schema version 9001, but this program knows none after {}: a newer program made it", newest())
         );
     }
 
-    #[tokio::test]
-    async fn a_schema_that_was_changed_by_hand_is_refused() {
-        let refused = opened_after("update _sqlx_migrations set checksum = x'00'").await.unwrap_err();
+    #[test]
+    fn a_schema_that_was_changed_by_hand_is_refused() {
+        let refused = opened_after("update _sqlx_migrations set checksum = x'00'").unwrap_err();
 
         assert_eq!(refused.to_string(), "schema version 1 of the database is not the one this program knows");
     }
 
-    #[tokio::test]
-    async fn a_schema_that_is_up_to_date_is_opened_again() {
-        opened_after("select 1").await.unwrap();
+    #[test]
+    fn a_schema_that_is_up_to_date_is_opened_again() {
+        opened_after("select 1").unwrap();
     }
 
-    #[tokio::test]
-    async fn every_connection_has_the_settings() {
+    #[test]
+    fn every_connection_has_the_settings() {
         let folder = tempfile::tempdir().unwrap();
-        let options = options(&folder.path().join("test.db"));
-        let mut writer = open_writer(&options).await.unwrap();
-        let readers = reader_pool(options, 1);
-        let mut reader = readers.acquire().await.unwrap();
+        let settings = Settings::new(&folder.path().join("test.db"));
+        let writer = open_writer(&settings).unwrap();
+        let reader = open_reader(&settings).unwrap();
 
-        for db in [&mut writer, &mut *reader] {
-            let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *db).await.unwrap();
-            let [synchronous, foreign_keys, auto_vacuum, busy_timeout] =
-                ["PRAGMA synchronous", "PRAGMA foreign_keys", "PRAGMA auto_vacuum", "PRAGMA busy_timeout"];
-            let mut numbers = Vec::new();
-            for pragma in [synchronous, foreign_keys, auto_vacuum, busy_timeout] {
-                numbers.push(sqlx::query_scalar::<_, i64>(pragma).fetch_one(&mut *db).await.unwrap());
-            }
-            assert_eq!((journal.as_str(), numbers), ("wal", vec![2, 1, 2, 5_000]));
+        for db in [&writer, &reader] {
+            let journal = db.first("PRAGMA journal_mode", (), |row| Ok(row.get::<_, String>(0)?)).unwrap();
+            let pragmas = ["PRAGMA synchronous", "PRAGMA foreign_keys", "PRAGMA auto_vacuum", "PRAGMA busy_timeout"];
+            let numbers = pragmas.map(|pragma| db.number(pragma, ()).unwrap());
+            assert_eq!((journal.as_deref(), numbers), (Some("wal"), [2, 1, 2, 5_000]));
         }
-        assert!(sqlx::query("delete from client").execute(&mut *reader).await.is_err());
+        assert!(reader.execute_batch("delete from client").is_err());
     }
 }

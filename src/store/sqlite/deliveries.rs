@@ -1,12 +1,15 @@
 //! Events and deliveries as people see and change them. Which index a list reads is said in `delivery_list`.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::SqliteStore;
 use super::delivery_list::{list, summary_tables};
+use super::held::{Held, as_seen, summary_as_seen};
+use super::statements::{Built, Statements};
 use super::webhooks::client_of;
 use super::writer::Transaction;
 use crate::domain::delivery::DeliveryState;
@@ -48,67 +51,70 @@ const CANCEL: &str = "update delivery set state = 'cancelled', finished_at = ?2 
 #[async_trait]
 impl Deliveries for SqliteStore {
     async fn deliveries(&self, filter: DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<DeliverySummary>, StoreError> {
-        list(&mut *self.readers.acquire().await?, &filter, page).await
+        let held = self.held.all();
+        self.readers.read(move |db| list(db, &filter, page, &held)).await
     }
 
     async fn delivery(&self, scope: Scope, id: DeliveryId) -> Result<Option<DeliveryDetail>, StoreError> {
+        let held = self.held.all();
         // One transaction, so that the parts are of one moment.
-        let mut tx = self.readers.begin().await?;
-        let row = sqlx::query(SUMMARY).bind(id.as_uuid()).bind(client_of(scope)).fetch_optional(&mut *tx).await?;
-        match row {
-            Some(row) => Ok(Some(detail(&mut tx, &row).await?)),
-            None => Ok(None),
-        }
+        self.readers.read(move |db| detail(&*db.unchecked_transaction()?, scope, id, &held)).await
     }
 
     async fn events(&self, filter: EventFilter, page: Page<EventId>) -> Result<Vec<Event>, StoreError> {
-        let rows = event_list(&filter, page).build().fetch_all(&self.readers).await?;
-        rows.iter().map(|row| event(&mut Fields::of(row, "event"))).collect()
+        let query = event_list(&filter, page);
+        self.readers.read(move |db| query.rows(db, |row| event(&mut Fields::of(row, "event")))).await
     }
 
     async fn event(&self, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError> {
-        let mut tx = self.readers.begin().await?;
-        let row = sqlx::query(EVENT).bind(id.as_uuid()).bind(client_of(scope)).fetch_optional(&mut *tx).await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let rows = sqlx::query(DELIVERIES_OF).bind(id.as_uuid()).fetch_all(&mut *tx).await?;
-        let deliveries = rows.iter().map(|row| delivery(&mut Fields::of(row, "delivery"))).collect::<Result<_, _>>()?;
-        Ok(Some(EventDetail { event: event(&mut Fields::of(&row, "event"))?, deliveries }))
+        let held = self.held.all();
+        self.readers.read(move |db| event_detail(&*db.unchecked_transaction()?, scope, id, &held)).await
     }
 
     async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
-        self.writer.write(move |tx| Box::pin(redeliver(tx, scope, id, now))).await
+        self.change_pending(move |tx, held| redeliver(tx, scope, id, now, held)).await
     }
 
     async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
-        self.writer.write(move |tx| Box::pin(cancel(tx, scope, id, now))).await
+        self.change_pending(move |tx, held| cancel(tx, scope, id, now, held)).await
     }
 }
 
-async fn detail(db: &mut SqliteConnection, row: &SqliteRow) -> Result<DeliveryDetail, StoreError> {
-    let summary = summary(row)?;
-    let webhook = sqlx::query(WEBHOOK_OF).bind(summary.delivery.webhook_id.as_uuid()).fetch_one(&mut *db).await?;
-    let attempts = sqlx::query(ATTEMPTS_OF).bind(summary.delivery.id.as_uuid()).fetch_all(&mut *db).await?;
-    let attempts = attempts.iter().map(|row| attempt(&mut Fields::of(row, "attempt"))).collect::<Result<_, _>>()?;
-    Ok(DeliveryDetail { summary, webhook: self::webhook(&webhook)?, attempts })
+fn detail(db: &Connection, scope: Scope, id: DeliveryId, held: &HashSet<DeliveryId>) -> Result<Option<DeliveryDetail>, StoreError> {
+    let Some(summary) = db.first(SUMMARY, (id.as_uuid(), client_of(scope)), |row| summary(row))? else {
+        return Ok(None);
+    };
+    let summary = summary_as_seen(summary, held);
+    let webhook_id = summary.delivery.webhook_id;
+    let webhook = db.first(WEBHOOK_OF, (webhook_id.as_uuid(),), |row| webhook(row))?;
+    let webhook = webhook.ok_or_else(|| StoreError::Corrupt { table: "delivery", column: "webhook_id", id: id.to_string() })?;
+    let attempts = db.rows(ATTEMPTS_OF, (id.as_uuid(),), |row| attempt(&mut Fields::of(row, "attempt")))?;
+    Ok(Some(DeliveryDetail { summary, webhook, attempts }))
 }
 
-fn event_list(filter: &EventFilter, page: Page<EventId>) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new(concat!("select ", event_columns!(), " from event e where true"));
+fn event_detail(db: &Connection, scope: Scope, id: EventId, held: &HashSet<DeliveryId>) -> Result<Option<EventDetail>, StoreError> {
+    let Some(event) = db.first(EVENT, (id.as_uuid(), client_of(scope)), |row| event(&mut Fields::of(row, "event")))? else {
+        return Ok(None);
+    };
+    let deliveries = db.rows(DELIVERIES_OF, (id.as_uuid(),), |row| Ok(as_seen(delivery(&mut Fields::of(row, "delivery"))?, held)))?;
+    Ok(Some(EventDetail { event, deliveries }))
+}
+
+fn event_list(filter: &EventFilter, page: Page<EventId>) -> Built {
+    let mut query = Built::new(concat!("select ", event_columns!(), " from event e where true"));
     if let Scope::Client(client_id) = filter.scope {
-        query.push(" and e.client_id = ").push_bind(client_id.as_uuid());
+        query.push(" and e.client_id = ").bind_id(client_id.as_uuid());
     }
     if let Some(subject) = &filter.subject {
-        query.push(" and e.subject = ").push_bind(subject.as_str());
+        query.push(" and e.subject = ").bind(subject.as_str().to_owned());
     }
     if let Some(event_type) = &filter.event_type {
-        query.push(" and e.event_type = ").push_bind(event_type.as_str());
+        query.push(" and e.event_type = ").bind(event_type.as_str().to_owned());
     }
     if let Some(before) = page.before {
-        query.push(" and e.id < ").push_bind(before.as_uuid());
+        query.push(" and e.id < ").bind_id(before.as_uuid());
     }
-    query.push(" order by e.id desc limit ").push_bind(page.limit);
+    query.push(" order by e.id desc limit ").bind(page.limit);
     query
 }
 
@@ -119,38 +125,37 @@ struct Standing {
     webhook_is_deleted: bool,
 }
 
-async fn standing(tx: &mut Transaction<'_>, scope: Scope, id: DeliveryId) -> Result<Option<Standing>, StoreError> {
-    let row = sqlx::query(STANDING).bind(id.as_uuid()).bind(client_of(scope)).fetch_optional(&mut *tx.db).await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let mut fields = Fields::of(&row, "delivery");
-    fields.id::<Uuid>("id")?;
-    Ok(Some(Standing {
-        state: fields.parse("state")?,
-        webhook_id: fields.id("webhook_id")?,
-        webhook_is_deleted: fields.flag("webhook_id")?,
-    }))
+fn standing(tx: &Transaction<'_>, scope: Scope, id: DeliveryId, held: &Held) -> Result<Option<Standing>, StoreError> {
+    tx.db.first(STANDING, (id.as_uuid(), client_of(scope)), |row| {
+        let mut fields = Fields::of(row, "delivery");
+        fields.id::<Uuid>("id")?;
+        let stored = fields.parse("state")?;
+        Ok(Standing {
+            state: if held.contains(id) { DeliveryState::InFlight } else { stored },
+            webhook_id: fields.id("webhook_id")?,
+            webhook_is_deleted: fields.flag("webhook_id")?,
+        })
+    })
 }
 
-async fn redeliver(tx: &mut Transaction<'_>, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
-    match standing(tx, scope, id).await? {
+fn redeliver(tx: &mut Transaction<'_>, scope: Scope, id: DeliveryId, now: Timestamp, held: &Held) -> Result<DeliveryChange, StoreError> {
+    match standing(tx, scope, id, held)? {
         None => Ok(DeliveryChange::NotFound),
         Some(Standing { webhook_is_deleted: true, .. }) => Ok(DeliveryChange::WebhookDeleted),
         Some(Standing { state: DeliveryState::InFlight, .. }) => Ok(DeliveryChange::NotAllowedIn(DeliveryState::InFlight)),
         Some(Standing { webhook_id, .. }) => {
-            sqlx::query(REDELIVER).bind(id.as_uuid()).bind(now.as_micros()).execute(&mut *tx.db).await?;
+            tx.db.change(REDELIVER, (id.as_uuid(), now.as_micros()))?;
             tx.signal(Signal::Due([webhook_id].into()));
             Ok(DeliveryChange::Changed)
         }
     }
 }
 
-async fn cancel(tx: &mut Transaction<'_>, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
-    match standing(tx, scope, id).await? {
+fn cancel(tx: &Transaction<'_>, scope: Scope, id: DeliveryId, now: Timestamp, held: &Held) -> Result<DeliveryChange, StoreError> {
+    match standing(tx, scope, id, held)? {
         None => Ok(DeliveryChange::NotFound),
         Some(Standing { state: DeliveryState::Pending, .. }) => {
-            sqlx::query(CANCEL).bind(id.as_uuid()).bind(now.as_micros()).execute(&mut *tx.db).await?;
+            tx.db.change(CANCEL, (id.as_uuid(), now.as_micros()))?;
             Ok(DeliveryChange::Changed)
         }
         Some(Standing { state, .. }) => Ok(DeliveryChange::NotAllowedIn(state)),

@@ -2,11 +2,14 @@
 //!
 //! A page is found by ids alone, newest first, and only its rows are then read whole.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::held::summary_as_seen;
+use super::statements::{Built, Statements};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::DeliveryId;
 use crate::domain::time::Timestamp;
@@ -29,17 +32,17 @@ macro_rules! summary_tables {
 pub(super) use summary_tables;
 
 /// Does what `Deliveries::deliveries` promises.
-pub(super) async fn list(
-    db: &mut SqliteConnection,
+pub(super) fn list(
+    db: &Connection,
     filter: &DeliveryFilter,
     page: Page<DeliveryId>,
+    held: &HashSet<DeliveryId>,
 ) -> Result<Vec<DeliverySummary>, StoreError> {
-    let path = path(db, filter).await?;
-    statement(filter, page, path).build().fetch_all(db).await?.iter().map(|row| summary(row)).collect()
+    statement(filter, page, path(db, filter)?, held).rows(db, |row| Ok(summary_as_seen(summary(row)?, held)))
 }
 
-fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: Path) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new(concat!("select ", summary_columns!(), " from (select d.id from "));
+fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: Path, held: &HashSet<DeliveryId>) -> Built {
+    let mut query = Built::new(concat!("select ", summary_columns!(), " from (select d.id from "));
     match path {
         Path::Deliveries(deliveries) => {
             query.push(deliveries);
@@ -51,11 +54,11 @@ fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: Path) -> Que
             query.push("event e indexed by event_client cross join delivery d indexed by delivery_event on d.event_id = e.id");
         }
     }
-    push_filter(&mut query, filter);
+    push_filter(&mut query, filter, held);
     if let Some(before) = page.before {
-        query.push(" and d.id < ").push_bind(before.as_uuid());
+        query.push(" and d.id < ").bind_id(before.as_uuid());
     }
-    query.push(" order by d.id desc limit ").push_bind(page.limit);
+    query.push(" order by d.id desc limit ").bind(page.limit);
     query.push(concat!(") page cross join delivery d on d.id = page.id ", summary_tables!(), " order by d.id desc"));
     query
 }
@@ -70,17 +73,17 @@ enum Path {
 }
 
 /// The narrowest path that the filter allows.
-async fn path(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<Path, StoreError> {
+fn path(db: &Connection, filter: &DeliveryFilter) -> Result<Path, StoreError> {
     if filter.event_id.is_some() {
         return Ok(Path::Deliveries("delivery d indexed by delivery_event"));
     }
     if filter.subject.is_some() {
         return Ok(Path::Events);
     }
-    if let Some(path) = path_by_state(db, filter).await? {
+    if let Some(path) = path_by_state(db, filter)? {
         return Ok(Path::Deliveries(path));
     }
-    if are_few_of_type(db, filter).await? {
+    if are_few_of_type(db, filter)? {
         return Ok(Path::Events);
     }
     Ok(Path::Deliveries(match (filter.webhook_id, filter.scope) {
@@ -91,15 +94,14 @@ async fn path(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<Path
 }
 
 /// The index of a state, if few deliveries are in it.
-async fn path_by_state(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<Option<&'static str>, StoreError> {
+fn path_by_state(db: &Connection, filter: &DeliveryFilter) -> Result<Option<&'static str>, StoreError> {
     let (count, path) = match filter.state {
         None => return Ok(None),
         Some(DeliveryState::Pending) => {
             ("select count(*) from (select 1 from delivery where state = 'pending' limit ?2)", "delivery d indexed by delivery_due")
         }
-        Some(DeliveryState::InFlight) => {
-            ("select count(*) from (select 1 from delivery where state = 'in_flight' limit ?2)", "delivery d indexed by delivery_in_flight")
-        }
+        // Named one by one.
+        Some(DeliveryState::InFlight) => return Ok(Some("delivery d not indexed")),
         Some(DeliveryState::DeadLettered) if filter.scope != Scope::All => {
             return Ok(Some("delivery d indexed by delivery_dead_letter"));
         }
@@ -109,80 +111,80 @@ async fn path_by_state(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Re
         ),
     };
     let state = filter.state.map(DeliveryState::as_str);
-    let found: i64 = sqlx::query_scalar(count).bind(state).bind(FEW).fetch_one(db).await?;
-    Ok((found < FEW).then_some(path))
+    Ok((db.number(count, (state, FEW))? < FEW).then_some(path))
 }
 
 /// Whether the filter asks for a type of which there are few events.
-async fn are_few_of_type(db: &mut SqliteConnection, filter: &DeliveryFilter) -> Result<bool, StoreError> {
+fn are_few_of_type(db: &Connection, filter: &DeliveryFilter) -> Result<bool, StoreError> {
     let Some(event_type) = &filter.event_type else {
         return Ok(false);
     };
-    let mut query =
-        QueryBuilder::<Sqlite>::new("select count(*) from (select 1 from event e indexed by event_client where e.event_type = ");
-    query.push_bind(event_type.as_str());
+    let mut query = Built::new("select count(*) from (select 1 from event e indexed by event_client where e.event_type = ");
+    query.bind(event_type.as_str().to_owned());
     if let Scope::Client(client_id) = filter.scope {
-        query.push(" and e.client_id = ").push_bind(client_id.as_uuid());
+        query.push(" and e.client_id = ").bind_id(client_id.as_uuid());
     }
-    query.push(" limit ").push_bind(FEW).push(")");
-    let found: i64 = query.build_query_scalar().fetch_one(db).await?;
-    Ok(found < FEW)
+    query.push(" limit ").bind(FEW).push(")");
+    Ok(query.number(db)? < FEW)
 }
 
-fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
+fn push_filter(query: &mut Built, filter: &DeliveryFilter, held: &HashSet<DeliveryId>) {
     query.push(" where true");
     if let Scope::Client(client_id) = filter.scope {
-        query.push(" and d.client_id = ").push_bind(client_id.as_uuid());
+        query.push(" and d.client_id = ").bind_id(client_id.as_uuid());
     }
     if filter.subject.is_some() || filter.event_type.is_some() {
         push_event(query, filter);
     }
     if let Some(event_id) = filter.event_id {
-        query.push(" and d.event_id = ").push_bind(event_id.as_uuid());
+        query.push(" and d.event_id = ").bind_id(event_id.as_uuid());
     }
     if let Some(webhook_id) = filter.webhook_id {
-        query.push(" and d.webhook_id = ").push_bind(webhook_id.as_uuid());
+        query.push(" and d.webhook_id = ").bind_id(webhook_id.as_uuid());
     }
     if let Some(state) = filter.state {
-        push_state(query, state);
+        push_state(query, state, held);
     }
     push_times(query, filter.from, filter.to);
 }
 
 /// What stands in the event, and the client, by which the index of events begins.
-fn push_event(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
+fn push_event(query: &mut Built, filter: &DeliveryFilter) {
     if let Scope::Client(client_id) = filter.scope {
-        query.push(" and e.client_id = ").push_bind(client_id.as_uuid());
+        query.push(" and e.client_id = ").bind_id(client_id.as_uuid());
     }
     if let Some(subject) = &filter.subject {
-        query.push(" and e.subject = ").push_bind(subject.as_str());
+        query.push(" and e.subject = ").bind(subject.as_str().to_owned());
     }
     if let Some(event_type) = &filter.event_type {
-        query.push(" and e.event_type = ").push_bind(event_type.as_str());
+        query.push(" and e.event_type = ").bind(event_type.as_str().to_owned());
     }
 }
 
 /// The state as a literal, by which SQLite sees that a partial index may be read.
-fn push_state(query: &mut QueryBuilder<Sqlite>, state: DeliveryState) {
+fn push_state(query: &mut Built, state: DeliveryState, held: &HashSet<DeliveryId>) {
     query.push(match state {
-        DeliveryState::Pending => " and d.state = 'pending'",
-        DeliveryState::InFlight => " and d.state = 'in_flight'",
+        DeliveryState::Pending => " and d.state = 'pending' and d.id not in (",
+        DeliveryState::InFlight => " and d.state = 'pending' and d.id in (",
         DeliveryState::Delivered => " and d.state = 'delivered' and d.finished_at is not null",
         DeliveryState::DeadLettered => " and d.state = 'dead_lettered' and d.finished_at is not null",
         DeliveryState::Cancelled => " and d.state = 'cancelled' and d.finished_at is not null",
     });
+    if matches!(state, DeliveryState::Pending | DeliveryState::InFlight) {
+        query.bind_ids(held.iter().map(|id| id.as_uuid())).push(")");
+    }
 }
 
-fn push_times(query: &mut QueryBuilder<Sqlite>, from: Option<Timestamp>, to: Option<Timestamp>) {
+fn push_times(query: &mut Built, from: Option<Timestamp>, to: Option<Timestamp>) {
     // The ids bound what is read. One holds a time no earlier than the making of its delivery, and later only by as much as
     // the clock was set back.
     if let Some(from) = from {
-        query.push(" and d.id >= ").push_bind(first_id_at(from));
-        query.push(" and d.created_at >= ").push_bind(from.as_micros());
+        query.push(" and d.id >= ").bind_id(first_id_at(from));
+        query.push(" and d.created_at >= ").bind(from.as_micros());
     }
     if let Some(to) = to {
-        query.push(" and d.id < ").push_bind(first_id_at(to + MOST_SET_BACK));
-        query.push(" and d.created_at < ").push_bind(to.as_micros());
+        query.push(" and d.id < ").bind_id(first_id_at(to + MOST_SET_BACK));
+        query.push(" and d.created_at < ").bind(to.as_micros());
     }
 }
 
@@ -197,9 +199,9 @@ pub(super) mod tests {
     use super::*;
 
     /// The statement that `list` runs, for a look at its plan.
-    pub(in super::super) async fn text(db: &mut SqliteConnection, filter: &DeliveryFilter) -> String {
-        let path = path(db, filter).await.unwrap();
+    pub(in super::super) fn text(db: &Connection, filter: &DeliveryFilter) -> String {
+        let path = path(db, filter).unwrap();
         let before = Some(DeliveryId::from(Uuid::nil()));
-        statement(filter, Page { limit: 50, before }, path).sql().as_str().to_owned()
+        statement(filter, Page { limit: 50, before }, path, &HashSet::from([DeliveryId::from(Uuid::nil())])).sql().to_owned()
     }
 }

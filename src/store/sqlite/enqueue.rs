@@ -1,128 +1,90 @@
-//! How events come in: repeats are told apart, then events and their deliveries are stored, a statement per table and
-//! piece of the batch.
+//! How events come in: repeats are told apart, then events and their deliveries are stored.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
+use uuid::Uuid;
 
-use super::batch::{Batch, Bound};
+use super::statements::Statements;
 use super::writer::Transaction;
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{ClientId, DeliveryId, EventId, IdSource, WebhookId};
 use crate::store::error::StoreError;
 use crate::store::records::{Enqueued, NewEvent};
 use crate::store::repeats::{Key, answers, key, tell_apart};
-use crate::store::rows::Fields;
 use crate::store::signal::Signal;
 
-/// Which of these keys are taken, and by which event.
-pub(super) static KEYS_TAKEN: LazyLock<Batch> = LazyLock::new(|| {
-    Batch::of_rows(
-        "with asked(place, client_id, idempotency_key) as (values {rows})
-         select e.id, asked.place
-         from asked cross join event e on e.client_id = asked.client_id and e.idempotency_key = asked.idempotency_key",
-        "(?, ?, ?)",
-    )
-});
+/// Which event has this key.
+pub(super) const KEY_TAKEN: &str = "select id from event where client_id = ? and idempotency_key = ?";
 
-/// Which webhooks want these types of these clients, oldest first. Deleted ones have no rows in `webhook_event`.
-pub(super) static WANTED_BY: LazyLock<Batch> = LazyLock::new(|| {
-    Batch::of_rows(
-        "with asked(place, client_id, event_type) as (values {rows})
-         select w.webhook_id, asked.place
-         from asked cross join webhook_event w on w.client_id = asked.client_id and w.event_type = asked.event_type
-         order by w.webhook_id",
-        "(?, ?, ?)",
-    )
-});
+/// Which webhooks want a type of a client, oldest first. Deleted ones have no rows in `webhook_event`.
+pub(super) const WANTED_BY: &str = "select webhook_id from webhook_event where client_id = ? and event_type = ? order by webhook_id";
 
-/// The deliveries of events that are stored already, in the order they were made.
-pub(super) static DELIVERIES_OF: LazyLock<Batch> = LazyLock::new(|| {
-    Batch::of_rows(
-        "with asked(event_id) as (values {rows})
-         select d.id, d.event_id from asked cross join delivery d on d.event_id = asked.event_id order by d.id",
-        "(?)",
-    )
-});
+/// The deliveries of an event that is stored already, in the order they were made.
+pub(super) const DELIVERIES_OF: &str = "select id from delivery where event_id = ? order by id";
 
-static INSERT_EVENTS: LazyLock<Batch> = LazyLock::new(|| {
-    Batch::of_rows(
-        "insert into event (id, client_id, event_type, subject, payload, idempotency_key, bare, created_at) select * from (values {rows}) where column1 is not null",
-        "(?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-});
+const INSERT_EVENT: &str = "
+    insert into event (id, client_id, event_type, subject, payload, idempotency_key, bare, created_at)
+    values (?, ?, ?, ?, ?, ?, ?, ?)";
 
-static INSERT_DELIVERIES: LazyLock<Batch> = LazyLock::new(|| {
-    Batch::of_rows(
-        "insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) select * from (values {rows}) where column1 is not null",
-        "(?, ?, ?, ?, 'pending', ?, ?)",
-    )
-});
+const INSERT_DELIVERY: &str = "
+    insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) values (?, ?, ?, ?, 'pending', ?, ?)";
 
 /// Does what `Queue::enqueue` promises.
-pub(super) async fn enqueue(tx: &mut Transaction<'_>, events: &[NewEvent], ids: &IdSource) -> Result<Vec<Enqueued>, StoreError> {
-    let taken = keys_taken(tx.db, events).await?;
+pub(super) fn enqueue(tx: &mut Transaction<'_>, events: &[NewEvent], ids: &IdSource) -> Result<Vec<Enqueued>, StoreError> {
+    let taken = keys_taken(tx.db, events)?;
     let (fresh, first_of) = tell_apart(events, &taken);
-    let wanted = Wanted::by(tx.db, &fresh).await?;
+    let wanted = Wanted::by(tx.db, &fresh)?;
     let deliveries = plan(&fresh, &wanted, ids);
-    insert_events(tx.db, &fresh, &wanted).await?;
-    insert_deliveries(tx.db, &deliveries).await?;
+    for new in &fresh {
+        insert_event(tx.db, new, wanted.of(&new.event).is_empty())?;
+    }
+    for delivery in &deliveries {
+        insert_delivery(tx.db, delivery)?;
+    }
     announce(tx, &deliveries);
 
-    let mut delivery_ids = deliveries_of(tx.db, taken.into_values().collect()).await?;
+    let mut delivery_ids = deliveries_of(tx.db, taken.into_values())?;
     for delivery in &deliveries {
         delivery_ids.entry(delivery.new.event.id).or_default().push(delivery.id);
     }
     Ok(answers(events, first_of, &delivery_ids))
 }
 
-async fn keys_taken<'e>(db: &mut SqliteConnection, events: &'e [NewEvent]) -> Result<HashMap<Key<'e>, EventId>, StoreError> {
-    let keys: HashSet<Key<'e>> = events.iter().filter_map(key).collect();
-    let asked = numbered(keys);
-    let bind = |query: Bound, (place, (client_id, key)): &(i64, Key<'_>)| query.bind(*place).bind(client_id.as_uuid()).bind(*key);
+fn keys_taken<'e>(db: &Connection, events: &'e [NewEvent]) -> Result<HashMap<Key<'e>, EventId>, StoreError> {
     let mut taken = HashMap::new();
-    for row in &KEYS_TAKEN.fetch(db, &asked, bind).await? {
-        let mut fields = Fields::of(row, "event");
-        let (event_id, place) = (fields.id("id")?, fields.number::<usize>("idempotency_key")?);
-        taken.extend(asked.get(place).map(|(_, key)| (*key, event_id)));
+    for key in events.iter().filter_map(key).collect::<HashSet<Key<'e>>>() {
+        let (client_id, words) = key;
+        if let Some(id) = db.first(KEY_TAKEN, (client_id.as_uuid(), words), |row| Ok(row.get::<_, Uuid>(0)?))? {
+            taken.insert(key, EventId::from(id));
+        }
     }
     Ok(taken)
 }
 
-/// What is asked for, with the places by which answers refer to it.
-fn numbered<T>(asked: impl IntoIterator<Item = T>) -> Vec<(i64, T)> {
-    (0..).zip(asked).collect()
-}
-
 /// Which webhooks want which events.
-struct Wanted<'e> {
-    places: HashMap<(ClientId, &'e EventType), usize>,
-    webhooks: Vec<Vec<WebhookId>>,
-}
+struct Wanted<'e>(HashMap<(ClientId, &'e EventType), Vec<WebhookId>>);
 
 impl<'e> Wanted<'e> {
-    async fn by(db: &mut SqliteConnection, fresh: &[&'e NewEvent]) -> Result<Self, StoreError> {
-        let pairs: HashSet<_> = fresh.iter().map(|new| (new.event.client_id, &new.event.event_type)).collect();
-        let asked = numbered(pairs);
-        let bind = |query: Bound, (place, (client_id, event_type)): &(i64, (ClientId, &EventType))| {
-            query.bind(*place).bind(client_id.as_uuid()).bind(event_type.as_str())
-        };
-        let mut webhooks = vec![Vec::new(); asked.len()];
-        for row in &WANTED_BY.fetch(db, &asked, bind).await? {
-            let mut fields = Fields::of(row, "webhook_event");
-            let (webhook_id, place) = (fields.id("webhook_id")?, fields.number::<usize>("event_type")?);
-            if let Some(list) = webhooks.get_mut(place) {
-                list.push(webhook_id);
+    fn by(db: &Connection, fresh: &[&'e NewEvent]) -> Result<Self, StoreError> {
+        let mut webhooks = HashMap::new();
+        for new in fresh {
+            let asked = (new.event.client_id, &new.event.event_type);
+            if let Entry::Vacant(place) = webhooks.entry(asked) {
+                place.insert(wanted_by(db, asked)?);
             }
         }
-        Ok(Self { places: asked.into_iter().map(|(_, pair)| pair).zip(0..).collect(), webhooks })
+        Ok(Self(webhooks))
     }
 
-    fn of(&self, event: &Event) -> &[WebhookId] {
-        let place = self.places.get(&(event.client_id, &event.event_type));
-        place.and_then(|&place| self.webhooks.get(place)).map_or(&[], Vec::as_slice)
+    fn of(&self, event: &'e Event) -> &[WebhookId] {
+        self.0.get(&(event.client_id, &event.event_type)).map_or(&[], Vec::as_slice)
     }
+}
+
+fn wanted_by(db: &Connection, (client_id, event_type): (ClientId, &EventType)) -> Result<Vec<WebhookId>, StoreError> {
+    db.rows(WANTED_BY, (client_id.as_uuid(), event_type.as_str()), |row| Ok(WebhookId::from(row.get::<_, Uuid>(0)?)))
 }
 
 /// A delivery to be stored.
@@ -132,7 +94,7 @@ struct NewDelivery<'e> {
     new: &'e NewEvent,
 }
 
-fn plan<'e>(fresh: &[&'e NewEvent], wanted: &Wanted<'_>, ids: &IdSource) -> Vec<NewDelivery<'e>> {
+fn plan<'e>(fresh: &[&'e NewEvent], wanted: &Wanted<'e>, ids: &IdSource) -> Vec<NewDelivery<'e>> {
     let mut deliveries = Vec::with_capacity(fresh.len());
     for &new in fresh {
         let planned = wanted.of(&new.event).iter().map(|&webhook_id| NewDelivery { id: ids.next(new.event.created_at), webhook_id, new });
@@ -141,35 +103,27 @@ fn plan<'e>(fresh: &[&'e NewEvent], wanted: &Wanted<'_>, ids: &IdSource) -> Vec<
     deliveries
 }
 
-async fn insert_events(db: &mut SqliteConnection, fresh: &[&NewEvent], wanted: &Wanted<'_>) -> Result<(), StoreError> {
-    let bind = |query: Bound, new: &&NewEvent| {
-        let event = &new.event;
-        query
-            .bind(event.id.as_uuid())
-            .bind(event.client_id.as_uuid())
-            .bind(event.event_type.as_str())
-            .bind(event.subject.as_str())
-            .bind(event.payload.as_ref())
-            .bind(new.idempotency_key.as_deref())
-            .bind(wanted.of(event).is_empty())
-            .bind(event.created_at.as_micros())
-    };
-    INSERT_EVENTS.execute(db, fresh, bind).await?;
+fn insert_event(db: &Connection, new: &NewEvent, is_bare: bool) -> Result<(), StoreError> {
+    let event = &new.event;
+    let values = (
+        event.id.as_uuid(),
+        event.client_id.as_uuid(),
+        event.event_type.as_str(),
+        event.subject.as_str(),
+        event.payload.as_ref(),
+        new.idempotency_key.as_deref(),
+        is_bare,
+        event.created_at.as_micros(),
+    );
+    db.change(INSERT_EVENT, values)?;
     Ok(())
 }
 
-async fn insert_deliveries(db: &mut SqliteConnection, deliveries: &[NewDelivery<'_>]) -> Result<(), StoreError> {
-    let bind = |query: Bound, delivery: &NewDelivery<'_>| {
-        let NewEvent { event, due_at, .. } = delivery.new;
-        query
-            .bind(delivery.id.as_uuid())
-            .bind(event.id.as_uuid())
-            .bind(delivery.webhook_id.as_uuid())
-            .bind(event.client_id.as_uuid())
-            .bind(due_at.as_micros())
-            .bind(event.created_at.as_micros())
-    };
-    INSERT_DELIVERIES.execute(db, deliveries, bind).await?;
+fn insert_delivery(db: &Connection, delivery: &NewDelivery<'_>) -> Result<(), StoreError> {
+    let NewEvent { event, due_at, .. } = delivery.new;
+    let (id, event_id, webhook_id) = (delivery.id.as_uuid(), event.id.as_uuid(), delivery.webhook_id.as_uuid());
+    let values = (id, event_id, webhook_id, event.client_id.as_uuid(), due_at.as_micros(), event.created_at.as_micros());
+    db.change(INSERT_DELIVERY, values)?;
     Ok(())
 }
 
@@ -180,12 +134,11 @@ fn announce(tx: &mut Transaction<'_>, deliveries: &[NewDelivery<'_>]) {
     }
 }
 
-async fn deliveries_of(db: &mut SqliteConnection, events: Vec<EventId>) -> Result<HashMap<EventId, Vec<DeliveryId>>, StoreError> {
-    let mut delivery_ids: HashMap<EventId, Vec<DeliveryId>> = HashMap::new();
-    for row in &DELIVERIES_OF.fetch(db, &events, |query, id| query.bind(id.as_uuid())).await? {
-        let mut fields = Fields::of(row, "delivery");
-        let delivery_id = fields.id("id")?;
-        delivery_ids.entry(fields.id("event_id")?).or_default().push(delivery_id);
-    }
-    Ok(delivery_ids)
+fn deliveries_of(db: &Connection, events: impl Iterator<Item = EventId>) -> Result<HashMap<EventId, Vec<DeliveryId>>, StoreError> {
+    events
+        .map(|id| {
+            let deliveries = db.rows(DELIVERIES_OF, (id.as_uuid(),), |row| Ok(DeliveryId::from(row.get::<_, Uuid>(0)?)))?;
+            Ok((id, deliveries))
+        })
+        .collect()
 }

@@ -7,19 +7,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
-use self::connect::{check_schema, make_folder, open_writer, options, reader_pool};
+use self::connect::{Settings, make_folder};
+use self::held::Held;
 use self::lock_file::LockFile;
+use self::migrate::check_schema;
 use self::nodes::{Owner, Turns};
-use self::writer::Writer;
+use self::readers::Readers;
+use self::writer::{Transaction, Writer};
 use super::contract::Store;
 use super::error::StoreError;
 use super::signal::Signal;
 use crate::domain::ids::IdSource;
 
-mod batch;
 mod cells;
 mod claim;
 mod clients;
@@ -27,13 +28,16 @@ mod connect;
 mod deliveries;
 mod delivery_list;
 mod enqueue;
-
+mod held;
 mod lock_file;
+mod migrate;
 mod nodes;
 #[cfg(test)]
 mod plans;
 mod queue;
+mod readers;
 mod record;
+mod statements;
 mod upkeep;
 mod webhooks;
 mod writer;
@@ -55,7 +59,10 @@ pub struct SqliteOptions {
 /// A store in one SQLite file.
 pub struct SqliteStore {
     writer: Writer,
-    readers: SqlitePool,
+    readers: Readers,
+    /// A reader for claims alone, so that no list holds them up.
+    claimer: Readers,
+    held: Arc<Held>,
     ids: Arc<IdSource>,
     signals: broadcast::Sender<Signal>,
     owner: Owner,
@@ -73,12 +80,41 @@ impl SqliteStore {
     pub async fn open(with: SqliteOptions) -> Result<Self, StoreError> {
         make_folder(&with.path)?;
         let lock = LockFile::take(&with.path)?;
-        let options = options(&with.path);
-        let connection = open_writer(&options).await?;
-        let readers = reader_pool(options.clone(), with.readers);
+        let settings = Settings::new(&with.path);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
-        let writer = Writer::new(connection, options, signals.clone(), lock);
-        Ok(Self { writer, readers, ids: with.ids, signals, owner: Owner::default(), turns: Turns::default(), path: with.path })
+        let writer = Writer::start(settings.clone(), signals.clone(), lock).await?;
+        let readers = Readers::new(settings.clone(), with.readers);
+        let claimer = Readers::new(settings, 1);
+        // What was in flight when its webhook was deleted, and when the process ended.
+        writer.write(webhooks::call_off_left_over).await?;
+        Ok(Self {
+            writer,
+            readers,
+            claimer,
+            held: Arc::default(),
+            ids: with.ids,
+            signals,
+            owner: Owner::default(),
+            turns: Turns::default(),
+            path: with.path,
+        })
+    }
+}
+
+impl SqliteStore {
+    /// Commits what `work` does to pending deliveries; nobody claims any meanwhile.
+    async fn change_pending<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Transaction<'_>, &Held) -> Result<T, StoreError> + Send + 'static,
+    {
+        let held = Arc::clone(&self.held);
+        let work = move |tx: &mut Transaction<'_>| {
+            let turn = held.turn_of_writer();
+            tx.once_committed(move || drop(turn));
+            work(tx, &held)
+        };
+        self.writer.write(work).await
     }
 }
 
@@ -89,12 +125,13 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        check_schema(&mut *self.readers.acquire().await?).await
+        self.readers.read(check_schema).await
     }
 
     async fn close(&self) {
         // Readers first: the last connection to close empties the log into the database.
         self.readers.close().await;
+        self.claimer.close().await;
         self.writer.close().await;
     }
 }

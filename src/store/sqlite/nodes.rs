@@ -6,25 +6,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::SqliteStore;
-use super::queue::given_back;
-use super::writer::Transaction;
 use crate::domain::ids::NodeId;
 use crate::domain::node::Node;
 use crate::domain::time::Timestamp;
 use crate::store::contract::Nodes;
 use crate::store::error::StoreError;
 use crate::store::records::KnownNode;
-
-/// Every other node lives no more. Reads the index `delivery_in_flight`, which is small.
-pub(super) const TAKE_BACK: &str = "
-    update delivery set
-        state = iif(w.deleted_at is null, 'pending', 'cancelled'), finished_at = w.deleted_at,
-        claim_token = null, claimed_by = null
-    from webhook w
-    where delivery.state = 'in_flight' and delivery.claimed_by <> ? and w.id = delivery.webhook_id
-    returning webhook_id, state = 'pending'";
-
-const CLAIMS_OF: &str = "select count(*) from delivery where state = 'in_flight' and claimed_by = ?";
 
 /// Who owns the file, as far as it has said so.
 #[derive(Default)]
@@ -52,8 +39,8 @@ impl Nodes for SqliteStore {
         let Some((node, since)) = self.owner.get() else {
             return Ok(Vec::new());
         };
-        let claims: i64 = sqlx::query_scalar(CLAIMS_OF).bind(node.id.as_uuid()).fetch_one(&self.readers).await?;
-        Ok(vec![KnownNode { node, silent_for: since.elapsed(), claims: claims.unsigned_abs() }])
+        let claims = self.held.count_of(node.id) as u64;
+        Ok(vec![KnownNode { node, silent_for: since.elapsed(), claims }])
     }
 
     async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
@@ -61,8 +48,9 @@ impl Nodes for SqliteStore {
         Ok(())
     }
 
+    /// Every other node lives no more.
     async fn take_back_claims(&self, node: NodeId, _silent_for: Duration) -> Result<u64, StoreError> {
-        self.writer.write(move |tx| Box::pin(take_back(tx, node))).await
+        self.give_back(self.held.of_others(node)).await
     }
 
     async fn take_turn(&self, duty: &'static str, _node: NodeId, due_at: Timestamp, _silent_for: Duration) -> Result<bool, StoreError> {
@@ -87,9 +75,4 @@ impl Turns {
         }
         is_later
     }
-}
-
-async fn take_back(tx: &mut Transaction<'_>, node: NodeId) -> Result<u64, StoreError> {
-    let rows = sqlx::query(TAKE_BACK).bind(node.as_uuid()).fetch_all(&mut *tx.db).await?;
-    given_back(tx, &rows)
 }

@@ -2,11 +2,12 @@
 //! disabled webhooks are stored.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::LazyLock;
+use std::sync::Arc;
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
-use super::batch::{Batch, Bound};
+use super::held::Held;
+use super::statements::Statements;
 use super::writer::Transaction;
 use crate::domain::attempt::{Attempt, AttemptOutcome, FailureReason};
 use crate::domain::delivery::{DeliveryState, Transition};
@@ -14,46 +15,29 @@ use crate::domain::ids::{DeliveryId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::DisableReason;
 use crate::store::error::StoreError;
-use crate::store::records::{AttemptRecord, Claim, RecordOutcome};
-use crate::store::rows::Fields;
+use crate::store::records::{AttemptRecord, RecordOutcome};
 use crate::store::rows::words::{dead_letter_word, micros, outcome_words};
 use crate::store::signal::Signal;
 
-/// Which of these webhooks are deleted.
-static DELETED: LazyLock<Batch> =
-    LazyLock::new(|| Batch::of_rows("select id from webhook where id in ({rows}) and deleted_at is not null", "?"));
+/// Whether a webhook is deleted.
+const IS_DELETED: &str = "select deleted_at is not null from webhook where id = ?";
 
-/// Matches no row once the claim is lost, so a late worker cannot overwrite its successor. Answers what it matched.
-pub(super) static MOVE_ON: LazyLock<Batch> = LazyLock::new(|| {
-    Batch::of_rows(
-        "with moved(id, token, state, due_at, reason, finished_at) as (values {rows})
-         update delivery set
-             state = moved.state, due_at = coalesce(moved.due_at, delivery.due_at), attempts = delivery.attempts + 1,
-             claim_token = null, claimed_by = null, dead_letter_reason = moved.reason, finished_at = moved.finished_at
-         from moved
-         where delivery.id = moved.id and delivery.claim_token = moved.token and delivery.state = 'in_flight'
-         returning id",
-        "(?, ?, ?, ?, ?, ?)",
-    )
-});
+/// Runs only while the claim is held, so a late worker cannot overwrite its successor.
+pub(super) const MOVE_ON: &str = "
+    update delivery set
+        state = ?2, due_at = coalesce(?3, due_at), attempts = attempts + 1, dead_letter_reason = ?4, finished_at = ?5
+    where id = ?1 and state = 'pending'";
 
-static INSERT_ATTEMPTS: LazyLock<Batch> = LazyLock::new(|| {
-    Batch::of_rows(
-        "insert into attempt (delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
-             login_us, answer_us, body_us, response_head, response_body) select * from (values {rows}) where column1 is not null",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-});
+const INSERT_ATTEMPT: &str = "
+    insert into attempt (delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
+        login_us, answer_us, body_us, response_head, response_body)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-static COUNT: LazyLock<Batch> = LazyLock::new(|| {
-    Batch::of_rows(
-        "insert into delivery_stat (webhook_id, minute, delivered, failed, dead_lettered, answer_us) select * from (values {rows}) where column1 is not null
-         on conflict (webhook_id, minute) do update set
-             delivered = delivered + excluded.delivered, failed = failed + excluded.failed,
-             dead_lettered = dead_lettered + excluded.dead_lettered, answer_us = answer_us + excluded.answer_us",
-        "(?, ?, ?, ?, ?, ?)",
-    )
-});
+const COUNT: &str = "
+    insert into delivery_stat (webhook_id, minute, delivered, failed, dead_lettered, answer_us) values (?, ?, ?, ?, ?, ?)
+    on conflict (webhook_id, minute) do update set
+        delivered = delivered + excluded.delivered, failed = failed + excluded.failed,
+        dead_lettered = dead_lettered + excluded.dead_lettered, answer_us = answer_us + excluded.answer_us";
 
 /// Leaves alone what is not active (any more), and every edition but the one that is meant.
 const DISABLE_WEBHOOK: &str = "
@@ -61,91 +45,57 @@ const DISABLE_WEBHOOK: &str = "
     where id = ?1 and state = 'active' and deleted_at is null and version = coalesce(?4, version)";
 
 /// Does what `Queue::record` promises.
-pub(super) async fn record(tx: &mut Transaction<'_>, records: &[AttemptRecord]) -> Result<Vec<RecordOutcome>, StoreError> {
-    let outcomes = move_on(tx.db, records).await?;
-    let recorded: Vec<_> = records.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == RecordOutcome::Recorded).collect();
-    let recorded: Vec<&AttemptRecord> = recorded.into_iter().map(|(record, _)| record).collect();
-    insert_attempts(tx.db, &recorded).await?;
-    count(tx.db, &recorded).await?;
-    disable(tx, &recorded).await?;
-    Ok(outcomes)
-}
-
-/// What an attempt makes of its delivery's row.
-struct Moved<'r> {
-    record: &'r AttemptRecord,
-    state: DeliveryState,
-    due_at: Option<Timestamp>,
-}
-
-impl<'r> Moved<'r> {
-    fn by(record: &'r AttemptRecord, deleted: &HashSet<WebhookId>) -> Self {
-        let (state, due_at) = match record.transition {
-            Transition::Retry { .. } if deleted.contains(&record.webhook_id) => (DeliveryState::Cancelled, None),
-            Transition::Retry { due_at } => (DeliveryState::Pending, Some(due_at)),
-            _ => (record.transition.state(), None),
-        };
-        Self { record, state, due_at }
-    }
-
-    fn delivery_id(&self) -> DeliveryId {
-        self.record.claim.delivery_id
-    }
-
-    fn bind(&self, query: Bound) -> Bound {
-        let Claim { delivery_id, token } = self.record.claim;
-        let reason = match &self.record.transition {
-            Transition::DeadLetter(reason) => Some(dead_letter_word(reason)),
-            _ => None,
-        };
-        let finished_at = (self.state != DeliveryState::Pending).then_some(self.record.attempt.finished_at);
-        query
-            .bind(delivery_id.as_uuid())
-            .bind(token.as_uuid())
-            .bind(self.state.as_str())
-            .bind(self.due_at.map(Timestamp::as_micros))
-            .bind(reason)
-            .bind(finished_at.map(Timestamp::as_micros))
-    }
-}
-
-/// Moves deliveries on and says which records took effect.
-///
-/// A statement cannot say which of two records of one delivery it took, so each takes at most one: a second record of a
-/// delivery waits for the next round, and has lost its claim if the first one took effect.
-async fn move_on(db: &mut SqliteConnection, records: &[AttemptRecord]) -> Result<Vec<RecordOutcome>, StoreError> {
-    let deleted = deleted_among(db, records).await?;
-    let mut outcomes = vec![RecordOutcome::ClaimLost; records.len()];
-    let mut left: Vec<(usize, Moved<'_>)> = records.iter().map(|record| Moved::by(record, &deleted)).enumerate().collect();
-    while !left.is_empty() {
-        let mut taken = HashSet::with_capacity(left.len());
-        let (round, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, moved)| taken.insert(moved.delivery_id()));
-
-        let rows = MOVE_ON.fetch(db, &round, |query, (_, moved)| moved.bind(query)).await?;
-        let held: HashSet<DeliveryId> = rows.iter().map(|row| Fields::of(row, "delivery").id("id")).collect::<Result<_, _>>()?;
-        for (place, _) in round.iter().filter(|(_, moved)| held.contains(&moved.delivery_id())) {
-            outcomes[*place] = RecordOutcome::Recorded;
+pub(super) fn record(tx: &mut Transaction<'_>, records: &[AttemptRecord], held: &Arc<Held>) -> Result<Vec<RecordOutcome>, StoreError> {
+    let deleted = deleted_among(tx.db, records)?;
+    let mut outcomes = Vec::with_capacity(records.len());
+    let mut recorded = Vec::with_capacity(records.len());
+    // Of two records of one claim the first takes effect.
+    let mut ended = HashSet::with_capacity(records.len());
+    for record in records {
+        let is_held = held.webhook_of(record.claim).is_some() && ended.insert(record.claim.delivery_id);
+        // A commit without an answer may have moved it on already.
+        if is_held && move_on(tx.db, record, &deleted)? {
+            insert_attempt(tx.db, record.claim.delivery_id, &record.attempt)?;
+            recorded.push(record);
+            outcomes.push(RecordOutcome::Recorded);
+        } else {
+            outcomes.push(RecordOutcome::ClaimLost);
         }
-        left = later.into_iter().filter(|(_, moved)| !held.contains(&moved.delivery_id())).collect();
     }
+    let held = Arc::clone(held);
+    tx.once_committed(move || held.let_go(ended));
+    count(tx.db, &recorded)?;
+    disable(tx, &recorded)?;
     Ok(outcomes)
+}
+
+/// Moves a delivery on; answers whether it was still to be moved.
+fn move_on(db: &Connection, record: &AttemptRecord, deleted: &HashSet<WebhookId>) -> Result<bool, StoreError> {
+    let (state, due_at, reason) = match &record.transition {
+        Transition::Retry { .. } if deleted.contains(&record.webhook_id) => (DeliveryState::Cancelled, None, None),
+        Transition::Retry { due_at } => (DeliveryState::Pending, Some(due_at.as_micros()), None),
+        Transition::DeadLetter(reason) => (record.transition.state(), None, Some(dead_letter_word(reason))),
+        Transition::Deliver => (record.transition.state(), None, None),
+    };
+    let finished_at = (state != DeliveryState::Pending).then_some(record.attempt.finished_at.as_micros());
+    let values = (record.claim.delivery_id.as_uuid(), state.as_str(), due_at, reason, finished_at);
+    Ok(db.change(MOVE_ON, values)? > 0)
 }
 
 /// Only a delivery that would wait again asks whether its webhook is deleted.
-async fn deleted_among(db: &mut SqliteConnection, records: &[AttemptRecord]) -> Result<HashSet<WebhookId>, StoreError> {
+fn deleted_among(db: &Connection, records: &[AttemptRecord]) -> Result<HashSet<WebhookId>, StoreError> {
     let waiting = records.iter().filter(|record| matches!(record.transition, Transition::Retry { .. }));
-    let webhooks: HashSet<WebhookId> = waiting.map(|record| record.webhook_id).collect();
-    let webhooks: Vec<WebhookId> = webhooks.into_iter().collect();
-    let rows = DELETED.fetch(db, &webhooks, |query, id| query.bind(id.as_uuid())).await?;
-    rows.iter().map(|row| Fields::of(row, "webhook").id("id")).collect()
+    let mut deleted = waiting.map(|record| record.webhook_id).collect::<HashSet<WebhookId>>();
+    let mut failure = None;
+    deleted.retain(|id| is_deleted(db, *id).unwrap_or_else(|error| failure.replace(error).is_some()));
+    failure.map_or(Ok(deleted), Err)
 }
 
-async fn insert_attempts(db: &mut SqliteConnection, recorded: &[&AttemptRecord]) -> Result<(), StoreError> {
-    INSERT_ATTEMPTS.execute(db, recorded, |query, record| bind_attempt(query, record.claim.delivery_id, &record.attempt)).await?;
-    Ok(())
+fn is_deleted(db: &Connection, id: WebhookId) -> Result<bool, StoreError> {
+    Ok(db.first(IS_DELETED, (id.as_uuid(),), |row| Ok(row.get(0)?))?.unwrap_or(true))
 }
 
-fn bind_attempt(query: Bound, delivery_id: DeliveryId, attempt: &Attempt) -> Bound {
+fn insert_attempt(db: &Connection, delivery_id: DeliveryId, attempt: &Attempt) -> Result<(), StoreError> {
     let exchange = &attempt.exchange;
     let (outcome, reason) = outcome_words(&attempt.outcome);
     // A reason that holds a status is read back with the status beside it.
@@ -153,21 +103,24 @@ fn bind_attempt(query: Bound, delivery_id: DeliveryId, attempt: &Attempt) -> Bou
         AttemptOutcome::Retryable(FailureReason::Status(status)) | AttemptOutcome::Permanent(FailureReason::Status(status)) => Some(status),
         _ => exchange.status,
     };
-    query
-        .bind(delivery_id.as_uuid())
-        .bind(attempt.number)
-        .bind(attempt.started_at.as_micros())
-        .bind(attempt.finished_at.as_micros())
-        .bind(outcome)
-        .bind(reason)
-        .bind(status)
-        .bind(exchange.detail.as_deref())
-        .bind(exchange.remote_address.map(|address| address.to_string()))
-        .bind(exchange.phases.login.map(micros))
-        .bind(exchange.phases.answer.map(micros))
-        .bind(exchange.phases.body.map(micros))
-        .bind(exchange.response_head.as_deref())
-        .bind(exchange.response_body.as_deref())
+    let values = (
+        delivery_id.as_uuid(),
+        attempt.number,
+        attempt.started_at.as_micros(),
+        attempt.finished_at.as_micros(),
+        outcome,
+        reason,
+        status,
+        exchange.detail.as_deref(),
+        exchange.remote_address.map(|address| address.to_string()),
+        exchange.phases.login.map(micros),
+        exchange.phases.answer.map(micros),
+        exchange.phases.body.map(micros),
+        exchange.response_head.as_deref(),
+        exchange.response_body.as_deref(),
+    );
+    db.change(INSERT_ATTEMPT, values)?;
+    Ok(())
 }
 
 /// What is added to a minute of a webhook.
@@ -190,42 +143,37 @@ impl Counts {
     }
 }
 
-async fn count(db: &mut SqliteConnection, recorded: &[&AttemptRecord]) -> Result<(), StoreError> {
+fn count(db: &Connection, recorded: &[&AttemptRecord]) -> Result<(), StoreError> {
     let mut counts = BTreeMap::<(WebhookId, i64), Counts>::new();
     for record in recorded {
         counts.entry((record.webhook_id, record.attempt.finished_at.as_minutes())).or_default().add(record);
     }
-    let counts: Vec<_> = counts.into_iter().collect();
-    let bind = |query: Bound, ((webhook_id, minute), counts): &((WebhookId, i64), Counts)| {
-        let query = query.bind(webhook_id.as_uuid()).bind(*minute);
-        query.bind(counts.delivered).bind(counts.failed).bind(counts.dead_lettered).bind(counts.answer_us)
-    };
-    COUNT.execute(db, &counts, bind).await?;
+    for ((webhook_id, minute), counts) in counts {
+        db.change(COUNT, (webhook_id.as_uuid(), minute, counts.delivered, counts.failed, counts.dead_lettered, counts.answer_us))?;
+    }
     Ok(())
 }
 
-async fn disable(tx: &mut Transaction<'_>, recorded: &[&AttemptRecord]) -> Result<(), StoreError> {
+fn disable(tx: &mut Transaction<'_>, recorded: &[&AttemptRecord]) -> Result<(), StoreError> {
     for record in recorded {
         if let Some(reason) = record.disable_webhook {
-            let edition = Some(record.webhook_version);
-            disable_webhook(tx, record.webhook_id, edition, reason, record.attempt.finished_at).await?;
+            disable_webhook(tx, record.webhook_id, Some(record.webhook_version), reason, record.attempt.finished_at)?;
         }
     }
     Ok(())
 }
 
 /// Disables a webhook if it is active and, where an edition is named, of that edition; answers whether it was.
-pub(super) async fn disable_webhook(
+pub(super) fn disable_webhook(
     tx: &mut Transaction<'_>,
     id: WebhookId,
     edition: Option<i64>,
     reason: DisableReason,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let query = sqlx::query(DISABLE_WEBHOOK).bind(id.as_uuid()).bind(reason.as_str()).bind(now.as_micros()).bind(edition);
-    let disabled = query.execute(&mut *tx.db).await?.rows_affected() > 0;
-    if disabled {
+    let is_disabled = tx.db.change(DISABLE_WEBHOOK, (id.as_uuid(), reason.as_str(), now.as_micros(), edition))? > 0;
+    if is_disabled {
         tx.signal(Signal::WebhookChanged(id));
     }
-    Ok(disabled)
+    Ok(is_disabled)
 }

@@ -1,10 +1,11 @@
 //! What maintenance asks of the store: old rows removed, failing webhooks found and disabled, files tidied.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
+use rusqlite::Row;
 
 use super::SqliteStore;
 use super::record::disable_webhook;
+use super::statements::Statements;
 use super::writer::Transaction;
 use crate::domain::ids::WebhookId;
 use crate::domain::time::Timestamp;
@@ -84,52 +85,47 @@ const PENDING: &str = "select count(*) from (select 1 from delivery where state 
 #[async_trait]
 impl Upkeep for SqliteStore {
     async fn remove_expired(&self, step: RetentionStep) -> Result<Removed, StoreError> {
-        self.writer.write(move |tx| Box::pin(remove_expired(tx, step))).await
+        self.writer.write(move |tx| remove_expired(tx, step)).await
     }
 
     async fn failing_webhooks(&self, since: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
-        let rows = sqlx::query(FAILING).bind(since.as_minutes()).fetch_all(&self.readers).await?;
-        rows.iter().map(|row| Fields::of(row, "webhook").id("id")).collect()
+        let read = |row: &Row<'_>| Fields::of(row, "webhook").id("id");
+        self.readers.read(move |db| db.rows(FAILING, (since.as_minutes(),), read)).await
     }
 
     async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer.write(move |tx| Box::pin(disable_webhook(tx, id, None, reason, now))).await
+        self.writer.write(move |tx| disable_webhook(tx, id, None, reason, now)).await
     }
 
     async fn fill(&self, most_pending: u64) -> Result<Fill, StoreError> {
         let most = i64::try_from(most_pending).unwrap_or(i64::MAX);
-        let pending: i64 = sqlx::query_scalar(PENDING).bind(most).fetch_one(&self.readers).await?;
+        let held = self.held.count() as u64;
+        let pending = self.readers.read(move |db| db.number(PENDING, (most.saturating_add_unsigned(held),))).await?;
         let free_bytes = rustix::fs::statvfs(&self.path).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        Ok(Fill { pending: pending.unsigned_abs(), free_bytes })
+        Ok(Fill { pending: pending.unsigned_abs().saturating_sub(held), free_bytes })
     }
 
     async fn tidy(&self) -> Result<(), StoreError> {
         for _ in 0..VACUUM_STEPS {
-            self.writer.maintain(|db| Box::pin(run(db, VACUUM_STEP))).await?;
+            self.writer.maintain(|db| Ok(db.execute_batch(VACUUM_STEP)?)).await?;
         }
         // Passive waits for nobody: what a reader still needs stays for the next time.
-        self.writer.maintain(|db| Box::pin(run(db, "PRAGMA wal_checkpoint(PASSIVE)"))).await
+        self.writer.maintain(|db| Ok(db.execute_batch("PRAGMA wal_checkpoint(PASSIVE)")?)).await
     }
-}
-
-async fn run(db: &mut SqliteConnection, pragma: &'static str) -> Result<(), StoreError> {
-    sqlx::raw_sql(pragma).execute(db).await?;
-    Ok(())
 }
 
 /// The choice of what has expired is made anew by each statement; within the transaction it comes out the same.
-async fn remove_expired(tx: &mut Transaction<'_>, step: RetentionStep) -> Result<Removed, StoreError> {
+fn remove_expired(tx: &mut Transaction<'_>, step: RetentionStep) -> Result<Removed, StoreError> {
     let (finished_before, dead_letters_before) = (step.finished_before.as_micros(), step.dead_letters_before.as_micros());
+    let change = |sql, values: (i64, u32)| tx.db.change(sql, values).map(|rows| rows as u64);
     let mut deliveries = 0;
     for statement in [MARK_BARE, REMOVE_ATTEMPTS, REMOVE_DELIVERIES] {
-        let query = sqlx::query(statement).bind(finished_before).bind(dead_letters_before).bind(step.limit);
-        deliveries = query.execute(&mut *tx.db).await?.rows_affected();
+        deliveries = tx.db.change(statement, (finished_before, dead_letters_before, step.limit))? as u64;
     }
-    let query = sqlx::query(REMOVE_EVENTS).bind(finished_before).bind(step.limit);
-    let events = query.execute(&mut *tx.db).await?.rows_affected();
-    let query = sqlx::query(FORGET_KEYS).bind(step.idempotency_before.as_micros()).bind(step.limit);
-    let idempotency_keys = query.execute(&mut *tx.db).await?.rows_affected();
-    let query = sqlx::query(REMOVE_STATISTICS).bind(step.statistics_before.as_minutes()).bind(step.limit);
-    let statistics = query.execute(&mut *tx.db).await?.rows_affected();
-    Ok(Removed { deliveries, events, idempotency_keys, statistics })
+    Ok(Removed {
+        deliveries,
+        events: change(REMOVE_EVENTS, (finished_before, step.limit))?,
+        idempotency_keys: change(FORGET_KEYS, (step.idempotency_before.as_micros(), step.limit))?,
+        statistics: change(REMOVE_STATISTICS, (step.statistics_before.as_minutes(), step.limit))?,
+    })
 }

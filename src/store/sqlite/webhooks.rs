@@ -1,19 +1,20 @@
 //! Webhook definitions: stored, replaced, switched on and off, deleted.
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use rusqlite::{Connection, ToSql};
 
 use super::SqliteStore;
-use super::batch::{Batch, Bound};
+use super::held::Held;
+use super::statements::{Built, Statements};
 use super::writer::Transaction;
-use crate::domain::ids::{ClientId, WebhookId};
+use crate::domain::ids::{ClientId, DeliveryId, WebhookId};
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::{Webhook, WebhookDefinition, WebhookState};
+use crate::domain::webhook::{Webhook, WebhookState};
 use crate::store::contract::Webhooks;
 use crate::store::error::StoreError;
 use crate::store::records::{Page, Scope, WebhookWrite};
 use crate::store::rows::words::state_words;
-use crate::store::rows::{WrittenDefinition, webhook, webhook_columns};
+use crate::store::rows::{Fields, WrittenDefinition, webhook, webhook_columns};
 use crate::store::signal::Signal;
 
 /// Of the rows that are not deleted.
@@ -41,12 +42,7 @@ const UPDATE: &str = "
         rate_limit = ?, updated_at = ?, version = version + 1
     where id = ?";
 
-static INSERT_EVENTS: std::sync::LazyLock<Batch> = std::sync::LazyLock::new(|| {
-    Batch::of_rows(
-        "insert or ignore into webhook_event (client_id, event_type, webhook_id) select * from (values {rows}) where column1 is not null",
-        "(?, ?, ?)",
-    )
-});
+const INSERT_EVENT: &str = "insert or ignore into webhook_event (client_id, event_type, webhook_id) values (?, ?, ?)";
 
 const DELETE_EVENTS: &str = "delete from webhook_event where webhook_id = ?";
 
@@ -62,12 +58,21 @@ const DELETE: &str = "
         headers = null, authorization_fixed = null, authorization_headers = null, authorization_body = null
     where id = ?1 and deleted_at is null and (?3 is null or client_id = ?3)";
 
-/// Reads the pending ones alone, not all that the webhook ever got; so many at a time, for SQLite keeps in memory which
-/// rows it is about to change.
-pub(super) const CANCEL_PENDING: &str = "
-    update delivery set state = 'cancelled', finished_at = ?2
+/// The pending ones alone, not all that the webhook ever got.
+pub(super) const PENDING_OF: &str = "
+    select d.id from delivery d indexed by delivery_due where d.webhook_id = ? and d.state = 'pending' limit ?";
+
+const CANCEL: &str = "update delivery set state = 'cancelled', finished_at = ?2 where id = ?1";
+
+/// How many deliveries are read before they are changed.
+const CANCELLED_AT_ONCE: i64 = 10_000;
+
+/// Webhook by webhook along the index `delivery_due`.
+pub(super) const CALL_OFF_LEFT_OVER: &str = "
+    update delivery set state = 'cancelled', finished_at = (select w.deleted_at from webhook w where w.id = delivery.webhook_id)
     where id in (
-        select d.id from delivery d indexed by delivery_due where d.webhook_id = ?1 and d.state = 'pending' limit 10000)";
+        select d.id from webhook w cross join delivery d indexed by delivery_due on d.webhook_id = w.id
+        where w.deleted_at is not null and d.state = 'pending')";
 
 const ONE: &str =
     concat!("select ", webhook_columns!(), " from webhook w where w.id = ?1 and w.deleted_at is null and (?2 is null or w.client_id = ?2)");
@@ -75,60 +80,41 @@ const ONE: &str =
 #[async_trait]
 impl Webhooks for SqliteStore {
     async fn insert_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
-        self.writer.write(|tx| Box::pin(async move { insert(tx, &webhook).await })).await
+        self.writer.write(move |tx| insert(tx, &webhook)).await
     }
 
     async fn update_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
-        self.writer.write(|tx| Box::pin(async move { update(tx, &webhook).await })).await
+        self.writer.write(move |tx| update(tx, &webhook)).await
     }
 
     async fn set_webhook_state(&self, scope: Scope, id: WebhookId, state: WebhookState, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer.write(move |tx| Box::pin(async move { set_state(tx, scope, id, &state, now).await })).await
+        self.change_pending(move |tx, _| set_state(tx, scope, id, &state, now)).await
     }
 
     async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer.write(move |tx| Box::pin(delete(tx, scope, id, now))).await
+        self.change_pending(move |tx, held| delete(tx, scope, id, now, held)).await
     }
 
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
-        let query = sqlx::query(ONE).bind(id.as_uuid()).bind(client_of(scope));
-        query.fetch_optional(&self.readers).await?.as_ref().map(|row| webhook(row)).transpose()
+        self.readers.read(move |db| db.first(ONE, (id.as_uuid(), client_of(scope)), |row| webhook(row))).await
     }
 
     async fn webhooks(&self, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(concat!("select ", webhook_columns!(), " from webhook w where w.deleted_at is null"));
-        if let Scope::Client(client_id) = scope {
-            query.push(" and w.client_id = ").push_bind(client_id.as_uuid());
-        }
-        if let Some(before) = page.before {
-            query.push(" and w.id < ").push_bind(before.as_uuid());
-        }
-        query.push(" order by w.id desc limit ").push_bind(page.limit);
-        query.build().fetch_all(&self.readers).await?.iter().map(|row| webhook(row)).collect()
+        let query = webhook_list(scope, page);
+        self.readers.read(move |db| query.rows(db, |row| webhook(row))).await
     }
 }
 
-/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
-fn bind_definition(query: Bound, definition: &WebhookDefinition) -> Bound {
-    let written = WrittenDefinition::from(definition);
+fn webhook_list(scope: Scope, page: Page<WebhookId>) -> Built {
+    let mut query = Built::new(concat!("select ", webhook_columns!(), " from webhook w where w.deleted_at is null"));
+    if let Scope::Client(client_id) = scope {
+        query.push(" and w.client_id = ").bind_id(client_id.as_uuid());
+    }
+    if let Some(before) = page.before {
+        query.push(" and w.id < ").bind_id(before.as_uuid());
+    }
+    query.push(" order by w.id desc limit ").bind(page.limit);
     query
-        .bind(written.name)
-        .bind(written.type_code)
-        .bind(written.events)
-        .bind(written.method)
-        .bind(written.headers)
-        .bind(written.url)
-        .bind(written.header_auth)
-        .bind(written.authorization_fixed)
-        .bind(written.authorization_url)
-        .bind(written.authorization_method)
-        .bind(written.authorization_headers)
-        .bind(written.authorization_body)
-        .bind(written.authorization_response_token_attr)
-        .bind(written.retry)
-        .bind(written.timeout_ms)
-        .bind(written.max_in_flight)
-        .bind(written.rate_limit)
 }
 
 /// What to bind where a null means every client.
@@ -136,69 +122,89 @@ pub(super) fn client_of(scope: Scope) -> Option<uuid::Uuid> {
     scope.client_id().map(ClientId::as_uuid)
 }
 
-async fn insert(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
-    if !client_exists(tx.db, webhook.client_id).await? {
+fn insert(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
+    if !client_exists(tx.db, webhook.client_id)? {
         return Ok(WebhookWrite::NotFound);
     }
-    if type_is_taken(tx.db, webhook).await? {
+    if type_is_taken(tx.db, webhook)? {
         return Ok(WebhookWrite::TypeTaken);
     }
-    let query = sqlx::query(INSERT).bind(webhook.id.as_uuid()).bind(webhook.client_id.as_uuid()).bind(webhook.version);
     let (state, reason) = state_words(&webhook.state);
-    let created_at = webhook.created_at.as_micros();
-    let query = bind_definition(query, &webhook.definition).bind(state).bind(reason);
-    query.bind(created_at).bind(created_at).bind(webhook.updated_at.as_micros()).execute(&mut *tx.db).await?;
-    insert_events(tx.db, webhook).await?;
+    let (created_at, updated_at) = (webhook.created_at.as_micros(), webhook.updated_at.as_micros());
+    let written = WrittenDefinition::from(&webhook.definition);
+    let (id, client_id) = (webhook.id.as_uuid(), webhook.client_id.as_uuid());
+    let mut values: Vec<&dyn ToSql> = vec![&id, &client_id, &webhook.version];
+    values.extend(definition(&written));
+    values.extend([&state as &dyn ToSql, &reason, &created_at, &created_at, &updated_at]);
+    tx.db.change(INSERT, values.as_slice())?;
+    insert_events(tx.db, webhook)?;
     tx.signal(Signal::WebhookChanged(webhook.id));
     Ok(WebhookWrite::Stored)
 }
 
-async fn update(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
-    let query = sqlx::query_scalar(VERSION).bind(webhook.id.as_uuid()).bind(webhook.client_id.as_uuid());
-    let stored: Option<i64> = query.fetch_optional(&mut *tx.db).await?;
-    match stored {
+fn update(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
+    let (id, client_id) = (webhook.id.as_uuid(), webhook.client_id.as_uuid());
+    match tx.db.first(VERSION, (id, client_id), |row| Ok(row.get::<_, i64>(0)?))? {
         None => return Ok(WebhookWrite::NotFound),
         Some(version) if version != webhook.version => return Ok(WebhookWrite::Stale),
         Some(_) => {}
     }
-    if type_is_taken(tx.db, webhook).await? {
+    if type_is_taken(tx.db, webhook)? {
         return Ok(WebhookWrite::TypeTaken);
     }
-    let query = bind_definition(sqlx::query(UPDATE), &webhook.definition);
-    query.bind(webhook.updated_at.as_micros()).bind(webhook.id.as_uuid()).execute(&mut *tx.db).await?;
-    sqlx::query(DELETE_EVENTS).bind(webhook.id.as_uuid()).execute(&mut *tx.db).await?;
-    insert_events(tx.db, webhook).await?;
+    let written = WrittenDefinition::from(&webhook.definition);
+    let updated_at = webhook.updated_at.as_micros();
+    let mut values = definition(&written);
+    values.extend([&updated_at as &dyn ToSql, &id]);
+    tx.db.change(UPDATE, values.as_slice())?;
+    tx.db.change(DELETE_EVENTS, (id,))?;
+    insert_events(tx.db, webhook)?;
     tx.signal(Signal::WebhookChanged(webhook.id));
     Ok(WebhookWrite::Stored)
 }
 
-pub(super) async fn client_exists(db: &mut SqliteConnection, id: ClientId) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar(CLIENT_EXISTS).bind(id.as_uuid()).fetch_one(db).await?)
+/// The columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
+fn definition<'w>(written: &'w WrittenDefinition<'_>) -> Vec<&'w dyn ToSql> {
+    vec![
+        &written.name,
+        &written.type_code,
+        &written.events,
+        &written.method,
+        &written.headers,
+        &written.url,
+        &written.header_auth,
+        &written.authorization_fixed,
+        &written.authorization_url,
+        &written.authorization_method,
+        &written.authorization_headers,
+        &written.authorization_body,
+        &written.authorization_response_token_attr,
+        &written.retry,
+        &written.timeout_ms,
+        &written.max_in_flight,
+        &written.rate_limit,
+    ]
 }
 
-async fn type_is_taken(db: &mut SqliteConnection, webhook: &Webhook) -> Result<bool, StoreError> {
-    let query = sqlx::query_scalar(TYPE_TAKEN).bind(webhook.client_id.as_uuid()).bind(webhook.definition.type_code);
-    Ok(query.bind(webhook.id.as_uuid()).fetch_one(db).await?)
+pub(super) fn client_exists(db: &Connection, id: ClientId) -> Result<bool, StoreError> {
+    Ok(db.number(CLIENT_EXISTS, (id.as_uuid(),))? > 0)
 }
 
-async fn insert_events(db: &mut SqliteConnection, webhook: &Webhook) -> Result<(), StoreError> {
-    let bind = |query: Bound, event_type: &crate::domain::event::EventType| {
-        query.bind(webhook.client_id.as_uuid()).bind(event_type.as_str()).bind(webhook.id.as_uuid())
-    };
-    INSERT_EVENTS.execute(db, &webhook.definition.events, bind).await?;
+fn type_is_taken(db: &Connection, webhook: &Webhook) -> Result<bool, StoreError> {
+    let values = (webhook.client_id.as_uuid(), webhook.definition.type_code, webhook.id.as_uuid());
+    Ok(db.number(TYPE_TAKEN, values)? > 0)
+}
+
+fn insert_events(db: &Connection, webhook: &Webhook) -> Result<(), StoreError> {
+    for event_type in &webhook.definition.events {
+        db.change(INSERT_EVENT, (webhook.client_id.as_uuid(), event_type.as_str(), webhook.id.as_uuid()))?;
+    }
     Ok(())
 }
 
-async fn set_state(
-    tx: &mut Transaction<'_>,
-    scope: Scope,
-    id: WebhookId,
-    state: &WebhookState,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
+fn set_state(tx: &mut Transaction<'_>, scope: Scope, id: WebhookId, state: &WebhookState, now: Timestamp) -> Result<bool, StoreError> {
     let (word, reason) = state_words(state);
-    let query = sqlx::query(SET_STATE).bind(id.as_uuid()).bind(word).bind(reason).bind(now.as_micros()).bind(client_of(scope));
-    let is_set = query.execute(&mut *tx.db).await?.rows_affected() > 0;
+    let is_set = tx.db.change(SET_STATE, (id.as_uuid(), word, reason, now.as_micros(), client_of(scope)))? > 0;
     if is_set {
         tx.signal(Signal::WebhookChanged(id));
         if state.is_active() {
@@ -209,22 +215,33 @@ async fn set_state(
 }
 
 /// Does what `Webhooks::delete_webhook` promises.
-pub(super) async fn delete(tx: &mut Transaction<'_>, scope: Scope, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
-    let query = sqlx::query(DELETE).bind(id.as_uuid()).bind(now.as_micros()).bind(client_of(scope));
-    if query.execute(&mut *tx.db).await?.rows_affected() == 0 {
+pub(super) fn delete(tx: &mut Transaction<'_>, scope: Scope, id: WebhookId, now: Timestamp, held: &Held) -> Result<bool, StoreError> {
+    if tx.db.change(DELETE, (id.as_uuid(), now.as_micros(), client_of(scope)))? == 0 {
         return Ok(false);
     }
-    sqlx::query(DELETE_EVENTS).bind(id.as_uuid()).execute(&mut *tx.db).await?;
-    cancel_pending(tx, id, now).await?;
+    tx.db.change(DELETE_EVENTS, (id.as_uuid(),))?;
+    cancel_pending(tx.db, id, now, held)?;
     tx.signal(Signal::WebhookChanged(id));
     Ok(true)
 }
 
-async fn cancel_pending(tx: &mut Transaction<'_>, id: WebhookId, now: Timestamp) -> Result<(), StoreError> {
+/// Cancels what waits and is not in flight.
+fn cancel_pending(db: &Connection, id: WebhookId, now: Timestamp, held: &Held) -> Result<(), StoreError> {
+    let held = held.all();
+    let most = CANCELLED_AT_ONCE.saturating_add_unsigned(held.len() as u64);
     loop {
-        let query = sqlx::query(CANCEL_PENDING).bind(id.as_uuid()).bind(now.as_micros());
-        if query.execute(&mut *tx.db).await?.rows_affected() == 0 {
+        let mut pending: Vec<DeliveryId> = db.rows(PENDING_OF, (id.as_uuid(), most), |row| Fields::of(row, "delivery").id("id"))?;
+        pending.retain(|id| !held.contains(id));
+        if pending.is_empty() {
             return Ok(());
         }
+        for delivery_id in pending {
+            db.change(CANCEL, (delivery_id.as_uuid(), now.as_micros()))?;
+        }
     }
+}
+
+/// Cancels, as of their webhooks' deletion, deliveries that were in flight then and are not any more.
+pub(super) fn call_off_left_over(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    tx.db.change(CALL_OFF_LEFT_OVER, ()).map(drop)
 }

@@ -1,84 +1,152 @@
 //! The one connection that writes, and what every write has in common.
 //!
-//! Every write is a task of its own, so that a caller that stops waiting undoes nothing; one after the other, each in a
-//! transaction that began as a writer's. A connection whose state is in doubt (after a panic, a failed commit or
-//! rollback) is never used again: the next write opens a new one.
+//! It lives on a thread of its own, which runs the writes one after the other, each in a transaction that began as a
+//! writer's. A write that was handed over is finished even when its caller stops waiting. A connection whose state is in
+//! doubt (after a panic, a failed commit or rollback) is never used again: the next write opens a new one.
 
-use std::mem;
-use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
-use futures_util::future::BoxFuture;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Mutex, broadcast};
-use tokio_util::task::TaskTracker;
+use rusqlite::Connection;
+use tokio::sync::{broadcast, oneshot};
+use tokio::task::spawn_blocking;
 
-use super::connect::{discard, open_writer};
+use super::connect::{Settings, open_writer};
 use super::lock_file::LockFile;
 use crate::store::driver_errors::closed;
 use crate::store::error::StoreError;
 use crate::store::signal::Signal;
 
-/// What a commit survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Durability {
-    /// A power cut: the commit waits for the disk.
-    PowerCut,
-    /// The end of the process. The operating system has the commit; the disk gets it with the next one that waits.
-    ProcessEnd,
-}
-
-impl Durability {
-    /// How a transaction of this durability begins.
-    ///
-    /// Each sets the level for itself, so that nothing has to be restored after a claim, however it ends. The pragma is
-    /// not a cached statement: it takes effect when it is prepared. IMMEDIATE takes the write lock at once: a transaction
-    /// that begins as a reader cannot always become a writer.
-    const fn begin(self) -> &'static str {
-        match self {
-            Self::PowerCut => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
-            Self::ProcessEnd => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
-        }
-    }
-}
-
-/// A write under way: the connection inside its transaction, and the signals to send once that is committed.
+/// A write under way: the connection inside its transaction, and what is to be done once that is committed.
 pub(super) struct Transaction<'c> {
-    /// Where its statements run.
-    pub(super) db: &'c mut SqliteConnection,
+    pub(super) db: &'c Connection,
+    afterwards: Afterwards,
+}
+
+/// What follows a commit, in this order; nothing of it follows a rollback.
+#[derive(Default)]
+struct Afterwards {
+    steps: Vec<Box<dyn FnOnce() + Send>>,
     signals: Vec<Signal>,
 }
 
 impl Transaction<'_> {
-    /// Sends `signal` after the commit.
+    /// Tells the listeners, once the transaction is committed.
     pub(super) fn signal(&mut self, signal: Signal) {
-        self.signals.push(signal);
+        self.afterwards.signals.push(signal);
+    }
+
+    /// Does this once the transaction is committed, before anybody is told of it.
+    pub(super) fn once_committed(&mut self, step: impl FnOnce() + Send + 'static) {
+        self.afterwards.steps.push(Box::new(step));
     }
 }
 
-/// The statements of a write, not yet run.
-pub(super) type Work<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
+/// A write, to be run on the connection's thread.
+type Job = Box<dyn FnOnce(&mut Desk) + Send>;
 
 /// Runs writes one after the other.
 pub(super) struct Writer {
-    shared: Arc<Shared>,
-    writes: TaskTracker,
+    jobs: Mutex<Option<Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Shared {
-    options: SqliteConnectOptions,
-    slot: Mutex<Slot>,
+impl Writer {
+    /// Opens the connection on its thread; the lock is held until it is closed.
+    pub(super) async fn start(settings: Settings, signals: broadcast::Sender<Signal>, lock: LockFile) -> Result<Self, StoreError> {
+        let (jobs, waiting) = channel::<Job>();
+        let desk = Desk { settings, connection: None, signals };
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                run_all(desk, &waiting);
+                drop(lock);
+            })
+            .map_err(|error| StoreError::Unusable {
+                reason: "the writer's thread cannot be started".to_owned(),
+                source: Some(error.into()),
+            })?;
+        let writer = Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)) };
+        writer.maintain(|_| Ok(())).await?;
+        Ok(writer)
+    }
+
+    /// Commits what `work` does, on stable storage; on an error nothing of it.
+    pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.hand_over(move |desk| desk.write(work)).await
+    }
+
+    /// Runs what is no transaction, between two writes.
+    pub(super) async fn maintain<W>(&self, work: W) -> Result<(), StoreError>
+    where
+        W: FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
+    {
+        self.hand_over(move |desk| desk.maintain(work)).await
+    }
+
+    /// Finishes what was handed over, closes the connection and lets go of the lock. Writes after it fail.
+    pub(super) async fn close(&self) {
+        if let Some(thread) = self.end() {
+            // It ends by itself, and panics nowhere.
+            drop(spawn_blocking(move || thread.join()).await);
+        }
+    }
+
+    /// Takes nothing more; the thread ends with what it has.
+    fn end(&self) -> Option<JoinHandle<()>> {
+        self.jobs().take();
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn hand_over<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Desk) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |desk| {
+            // A caller that went away needs no answer.
+            drop(answer.send(work(desk)));
+        });
+        self.jobs().as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::Backend("a write panicked".into())))
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Option<Sender<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A writer that was not closed lets go of the file all the same before it is gone.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(thread) = self.end() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// The life of the thread.
+fn run_all(mut desk: Desk, waiting: &Receiver<Job>) {
+    while let Ok(job) = waiting.recv() {
+        // The caller learns of a panic, for its ear is dropped; the connection went with it.
+        if catch_unwind(AssertUnwindSafe(|| job(&mut desk))).is_err() {
+            tracing::error!("a write panicked; its connection is replaced");
+        }
+    }
+}
+
+/// What the thread works with.
+struct Desk {
+    settings: Settings,
+    /// Missing while a write is under way, and after one that left it in doubt.
+    connection: Option<Connection>,
     signals: broadcast::Sender<Signal>,
-    /// Here, and not in the store, because a write may outlive the store. Closing lets go of it.
-    lock: PlainMutex<Option<LockFile>>,
-}
-
-/// Where the connection is while no write is under way.
-enum Slot {
-    Open(SqliteConnection),
-    /// The last write left it in doubt, or has it in use.
-    Missing,
-    Closed,
 }
 
 /// How a transaction ended: whether the connection can be used again, and what to answer.
@@ -97,108 +165,39 @@ impl<T> Ended<T> {
     }
 }
 
-impl Writer {
-    /// A writer on a connection that is already open.
-    pub(super) fn new(
-        connection: SqliteConnection,
-        options: SqliteConnectOptions,
-        signals: broadcast::Sender<Signal>,
-        lock: LockFile,
-    ) -> Self {
-        let shared = Shared { options, slot: Mutex::new(Slot::Open(connection)), signals, lock: PlainMutex::new(Some(lock)) };
-        Self { shared: Arc::new(shared), writes: TaskTracker::new() }
-    }
-
-    /// Runs `work` in a transaction that is on the disk when it is answered.
-    pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T> + Send + 'static,
-    {
-        self.write_as(Durability::PowerCut, work).await
-    }
-
-    /// Runs `work` in a transaction that survives what `durability` says.
-    pub(super) async fn write_as<T, W>(&self, durability: Durability, work: W) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T> + Send + 'static,
-    {
-        let shared = Arc::clone(&self.shared);
-        self.spawn(async move { shared.run(durability, work).await }).await
-    }
-
-    /// Runs statements that stand outside of transactions, as [`Self::write`] runs a transaction.
-    pub(super) async fn maintain<W>(&self, work: W) -> Result<(), StoreError>
-    where
-        W: for<'t> FnOnce(&'t mut SqliteConnection) -> Work<'t, ()> + Send + 'static,
-    {
-        let shared = Arc::clone(&self.shared);
-        self.spawn(async move {
-            let mut slot = shared.slot.lock().await;
-            let mut db = shared.take_or_open(&mut slot).await?;
-            let answer = work(&mut db).await;
-            *slot = Slot::Open(db);
-            answer
-        })
-        .await
-    }
-
-    /// Waits for the writes under way and closes the connection; later writes fail.
-    pub(super) async fn close(&self) {
-        self.writes.close();
-        self.writes.wait().await;
-        let slot = mem::replace(&mut *self.shared.slot.lock().await, Slot::Closed);
-        if let Slot::Open(db) = slot {
-            discard(db).await;
-        }
-        self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
-    async fn spawn<T: Send + 'static>(&self, write: impl Future<Output = Result<T, StoreError>> + Send + 'static) -> Result<T, StoreError> {
-        if self.writes.is_closed() {
-            return Err(closed());
-        }
-        self.writes.spawn(write).await.map_err(|error| StoreError::Backend(error.into()))?
-    }
-}
-
-impl Shared {
-    async fn run<T, W>(&self, durability: Durability, work: W) -> Result<T, StoreError>
-    where
-        W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T>,
-    {
-        let mut slot = self.slot.lock().await;
-        let mut db = self.take_or_open(&mut slot).await?;
-        let mut signals = Vec::new();
+impl Desk {
+    fn write<T>(&mut self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let db = self.take_or_open()?;
+        let mut afterwards = Afterwards::default();
         // A panic in here drops the connection and leaves it missing.
-        let ended = transact(&mut db, durability, &mut signals, work).await;
+        let ended = transact(&db, &mut afterwards, work);
         if ended.is_sound {
-            *slot = Slot::Open(db);
+            self.connection = Some(db);
         } else {
             tracing::warn!("the writing connection is in doubt and is replaced");
-            discard(db).await;
         }
-        drop(slot);
         if ended.answer.is_ok() {
-            self.send(signals);
+            self.follow(afterwards);
         }
         ended.answer
     }
 
-    async fn take_or_open(&self, slot: &mut Slot) -> Result<SqliteConnection, StoreError> {
-        match mem::replace(slot, Slot::Missing) {
-            Slot::Open(db) => Ok(db),
-            Slot::Missing => open_writer(&self.options).await,
-            Slot::Closed => {
-                *slot = Slot::Closed;
-                Err(closed())
-            }
-        }
+    fn maintain(&mut self, work: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let db = self.take_or_open()?;
+        let answer = work(&db);
+        self.connection = Some(db);
+        answer
     }
 
-    fn send(&self, signals: Vec<Signal>) {
-        for signal in signals {
+    fn take_or_open(&mut self) -> Result<Connection, StoreError> {
+        self.connection.take().map_or_else(|| open_writer(&self.settings), Ok)
+    }
+
+    fn follow(&self, afterwards: Afterwards) {
+        for step in afterwards.steps {
+            step();
+        }
+        for signal in afterwards.signals {
             // That nobody listens is no error.
             drop(self.signals.send(signal));
         }
@@ -206,25 +205,20 @@ impl Shared {
 }
 
 /// Commits what `work` did, or rolls it back.
-async fn transact<T, W>(db: &mut SqliteConnection, durability: Durability, signals: &mut Vec<Signal>, work: W) -> Ended<T>
-where
-    W: for<'t> FnOnce(&'t mut Transaction<'_>) -> Work<'t, T>,
-{
-    let mut begun = match db.begin_with(durability.begin()).await {
-        Ok(begun) => begun,
-        Err(error) => return Ended::in_doubt(error),
-    };
-    let mut transaction = Transaction { db: &mut begun, signals: Vec::new() };
-    let answer = work(&mut transaction).await;
-    signals.append(&mut transaction.signals);
+fn transact<T>(db: &Connection, afterwards: &mut Afterwards, work: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError>) -> Ended<T> {
+    if let Err(error) = db.execute_batch("BEGIN IMMEDIATE") {
+        return Ended::in_doubt(error);
+    }
+    let mut transaction = Transaction { db, afterwards: Afterwards::default() };
+    let answer = work(&mut transaction);
+    *afterwards = transaction.afterwards;
     match answer {
-        Ok(answer) => match begun.commit().await {
+        Ok(answer) => match db.execute_batch("COMMIT") {
             Ok(()) => Ended::sound(Ok(answer)),
             Err(error) => Ended::in_doubt(error),
         },
-        // Some errors (a full disk) have rolled back already; then this fails, and the connection's own count of open
-        // transactions is wrong.
-        Err(error) => match begun.rollback().await {
+        // Some errors (a full disk) have rolled back already; then this fails.
+        Err(error) => match db.execute_batch("ROLLBACK") {
             Ok(()) => Ended::sound(Err(error)),
             Err(_) => Ended::in_doubt(error),
         },
@@ -235,15 +229,12 @@ where
 mod tests {
     use tempfile::TempDir;
 
-    use super::super::connect::options;
+    use super::super::statements::Statements;
     use super::*;
     use crate::domain::ids::WebhookId;
 
     const INSERT: &str = "insert into client (id, name, created_at) values (randomblob(16), 'made', 7)";
     /// FULL and NORMAL as SQLite numbers them.
-    const FULL: i64 = 2;
-    const NORMAL: i64 = 1;
-
     struct Opened {
         writer: Writer,
         signals: broadcast::Receiver<Signal>,
@@ -253,51 +244,18 @@ mod tests {
     async fn open() -> Opened {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.db");
-        let (options, (sender, signals)) = (options(&path), broadcast::channel(16));
+        let (sender, signals) = broadcast::channel(16);
         let lock = LockFile::take(&path).unwrap();
-        let writer = Writer::new(open_writer(&options).await.unwrap(), options, sender, lock);
+        let writer = Writer::start(Settings::new(&path), sender, lock).await.unwrap();
         Opened { writer, signals, _folder: folder }
     }
 
-    async fn run(tx: &mut Transaction<'_>, sql: &'static str) -> Result<(), StoreError> {
-        sqlx::query(sql).execute(&mut *tx.db).await?;
-        Ok(())
-    }
-
-    async fn number(tx: &mut Transaction<'_>, sql: &'static str) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar(sql).fetch_one(&mut *tx.db).await?)
+    fn run(tx: &Transaction<'_>, sql: &str) -> Result<(), StoreError> {
+        tx.db.change(sql, ()).map(drop)
     }
 
     async fn clients(writer: &Writer) -> i64 {
-        writer.write(|tx| Box::pin(number(tx, "select count(*) from client"))).await.unwrap()
-    }
-
-    async fn synchronous(writer: &Writer, durability: Durability) -> i64 {
-        writer.write_as(durability, |tx| Box::pin(number(tx, "PRAGMA synchronous"))).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_commit_waits_for_the_disk_unless_it_need_only_outlive_the_process() {
-        let Opened { writer, .. } = &open().await;
-
-        for _ in 0..2 {
-            assert_eq!(synchronous(writer, Durability::PowerCut).await, FULL);
-            assert_eq!(synchronous(writer, Durability::ProcessEnd).await, NORMAL);
-        }
-        assert_eq!(synchronous(writer, Durability::PowerCut).await, FULL);
-    }
-
-    #[tokio::test]
-    async fn commits_wait_for_the_disk_again_after_a_claim_that_failed_or_panicked() {
-        let Opened { writer, .. } = &open().await;
-
-        let failed = writer.write_as(Durability::ProcessEnd, |tx| Box::pin(run(tx, "no statement"))).await;
-        assert!(failed.is_err());
-        assert_eq!(synchronous(writer, Durability::PowerCut).await, FULL);
-
-        let panicked: Result<(), _> = writer.write_as(Durability::ProcessEnd, |_| Box::pin(async { panic!("on purpose") })).await;
-        assert!(matches!(panicked, Err(StoreError::Backend(_))));
-        assert_eq!(synchronous(writer, Durability::PowerCut).await, FULL);
+        writer.write(|tx| tx.db.number("select count(*) from client", ())).await.unwrap()
     }
 
     #[tokio::test]
@@ -305,17 +263,15 @@ mod tests {
         let Opened { writer, mut signals, _folder } = open().await;
 
         let failed = writer.write(|tx| {
-            Box::pin(async move {
-                run(tx, INSERT).await?;
-                tx.signal(Signal::WebhookChanged(WebhookId::from(uuid::Uuid::nil())));
-                run(tx, "insert into client (id, name, created_at) values (x'00', 'too short', 7)").await
-            })
+            run(tx, INSERT)?;
+            tx.signal(Signal::WebhookChanged(WebhookId::from(uuid::Uuid::nil())));
+            run(tx, "insert into client (id, name, created_at) values (x'00', 'too short', 7)")
         });
 
         assert!(matches!(failed.await, Err(StoreError::Conflict { .. })));
         assert_eq!(clients(&writer).await, 0);
         assert!(signals.try_recv().is_err());
-        writer.write(|tx| Box::pin(run(tx, INSERT))).await.unwrap();
+        writer.write(|tx| run(tx, INSERT)).await.unwrap();
         assert_eq!(clients(&writer).await, 1);
     }
 
@@ -325,10 +281,8 @@ mod tests {
 
         let panicked: Result<(), _> = writer
             .write(|tx| {
-                Box::pin(async move {
-                    run(tx, INSERT).await?;
-                    panic!("on purpose")
-                })
+                run(tx, INSERT)?;
+                panic!("on purpose")
             })
             .await;
 
@@ -339,10 +293,10 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_is_told_leaves_nothing_and_passes() {
         let Opened { writer, .. } = &open().await;
-        writer.maintain(|db| Box::pin(async move { Ok(limit_size(db).await?) })).await.unwrap();
+        writer.maintain(limit_size).await.unwrap();
 
-        let full = writer
-            .write(|tx| Box::pin(run(tx, "insert into client (id, name, created_at) values (randomblob(16), hex(zeroblob(1000000)), 7)")));
+        let full =
+            writer.write(|tx| run(tx, "insert into client (id, name, created_at) values (randomblob(16), hex(zeroblob(1000000)), 7)"));
 
         let error = full.await.unwrap_err();
         assert!(matches!(&error, StoreError::Backend(source) if source.to_string().contains("full")), "{error:?}");
@@ -350,20 +304,19 @@ mod tests {
     }
 
     /// Makes this connection, and no later one, refuse to let the file grow.
-    async fn limit_size(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *db).await?;
-        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        sqlx::raw_sql(limit).execute(db).await.map(drop)
+    fn limit_size(db: &Connection) -> Result<(), StoreError> {
+        let pages = db.number("PRAGMA page_count", ())?;
+        Ok(db.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)
     }
 
     #[tokio::test]
     async fn a_connection_that_lost_its_transaction_is_replaced() {
         let Opened { writer, .. } = &open().await;
 
-        let ended = writer.write(|tx| Box::pin(run(tx, "rollback"))).await;
+        let ended = writer.write(|tx| run(tx, "rollback")).await;
 
         assert!(ended.is_err());
-        writer.write(|tx| Box::pin(run(tx, INSERT))).await.unwrap();
+        writer.write(|tx| run(tx, INSERT)).await.unwrap();
         assert_eq!(clients(writer).await, 1);
     }
 
@@ -376,7 +329,7 @@ mod tests {
         writer
             .write(move |tx| {
                 tx.signal(sent);
-                Box::pin(run(tx, INSERT))
+                run(tx, INSERT)
             })
             .await
             .unwrap();

@@ -25,8 +25,12 @@ pub(super) async fn everything_is_there_after_reopening(mut world: World) {
     let first = world.enqueue(keyed.clone()).await;
 
     world.reopen().await;
+    world.store.take_back_claims(world.ids.next(at(8)), SILENT).await.unwrap();
 
-    for (delivery, before) in deliveries.into_iter().zip(before) {
+    for (delivery, mut before) in deliveries.into_iter().zip(before) {
+        if before.state == DeliveryState::InFlight {
+            before.state = DeliveryState::Pending;
+        }
         assert_eq!(world.shown(delivery).await, before);
     }
     assert_eq!(world.store.api_key(key.hash).await.unwrap(), Some(key));
@@ -36,7 +40,7 @@ pub(super) async fn everything_is_there_after_reopening(mut world: World) {
     assert_eq!((again.event_id, again.duplicate), (first.event_id, true));
 }
 
-pub(super) async fn claims_outlive_their_process_until_they_are_taken_back(mut world: World) {
+pub(super) async fn claims_end_with_their_process_once_they_are_taken_back(mut world: World) {
     let client = world.client().await;
     let webhook = world.webhook(client).await;
     let delivery = world.delivery(client).await;
@@ -45,9 +49,8 @@ pub(super) async fn claims_outlive_their_process_until_they_are_taken_back(mut w
 
     world.reopen().await;
 
-    assert_eq!(world.state(delivery).await, DeliveryState::InFlight);
-    assert!(world.claim(webhook).await.is_empty());
-    assert_eq!(world.store.take_back_claims(world.ids.next(at(1)), SILENT).await.unwrap(), 1);
+    world.store.take_back_claims(world.ids.next(at(1)), SILENT).await.unwrap();
+    assert_eq!(world.state(delivery).await, DeliveryState::Pending);
     assert_eq!(world.claim_at(later(), &[(webhook, 1)]).await[0].attempts, 1);
     assert_eq!(world.record(success(&claimed)).await, RecordOutcome::ClaimLost);
 }

@@ -187,7 +187,7 @@ conformance_suite! {
     signals::what_changes_nothing_says_nothing,
 
     lifecycle::everything_is_there_after_reopening,
-    lifecycle::claims_outlive_their_process_until_they_are_taken_back,
+    lifecycle::claims_end_with_their_process_once_they_are_taken_back,
     lifecycle::a_write_is_finished_although_its_caller_went_away,
     lifecycle::calls_after_closing_fail,
 }

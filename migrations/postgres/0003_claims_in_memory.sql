@@ -1,0 +1,1 @@
+-- Only on SQLite, where one process owns the database, do claims leave it. Here nodes share them.

@@ -20,6 +20,7 @@ use webhook_dispatcher::domain::method::Method;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::time::Timestamp;
 use webhook_dispatcher::domain::webhook::{AuthorizationFields, DeliverySettings, Webhook, WebhookDefinition, WebhookState};
+use webhook_dispatcher::secrets::{Keyring, SecretKey};
 use webhook_dispatcher::store::contract::{Clients, Queue, Store, Webhooks};
 use webhook_dispatcher::store::records::{AttemptRecord, ClaimRequest, ClaimedDelivery, LaneQuota, NewEvent};
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
@@ -39,7 +40,9 @@ struct Filled {
 impl Filled {
     async fn at(folder: &Path) -> Self {
         let ids = Arc::new(IdSource::seeded([1; 32]));
-        let options = SqliteOptions { path: folder.join("bench.db"), readers: 2, ids: Arc::clone(&ids) };
+        let key = SecretKey::from_text("Tq7mWx2ZrLd9VbKy4NfHs8JcPgE3uAoR").expect("the key is long and irregular");
+        let keyring = Arc::new(Keyring::new(key, Vec::new()));
+        let options = SqliteOptions { path: folder.join("bench.db"), readers: 2, ids: Arc::clone(&ids), keyring };
         let store = SqliteStore::open(options).await.expect("a new file opens");
         let client = Client { id: ids.next(START), name: "client".to_owned(), created_at: START };
         let webhook = webhook(client.id, &ids);

@@ -6,6 +6,9 @@
 //!        back), both within the drain limit ─► node gone ─► store
 //! ```
 
+mod secrets;
+mod stores;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,8 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+pub(crate) use self::secrets::{Rotated, new_secrets_key, rotate};
+use self::stores::OpenStore;
 use crate::api::{self, ApiSettings, ApiState};
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::delivery::PoolSettings;
 use crate::delivery::lanes::{BreakerSettings, LaneSettings};
 use crate::delivery::pool::Pool;
@@ -33,19 +38,15 @@ use crate::domain::client::{ApiKey, KeyHash, Role, new_key_text};
 use crate::domain::ids::IdSource;
 use crate::domain::node::Node;
 use crate::domain::retry::RetryPolicy;
-use crate::domain::time::{Clock, SystemClock, Timestamp};
+use crate::domain::time::{Clock, SystemClock};
 use crate::egress::{Caller, EgressSettings, HttpCaller};
 use crate::intake::{Bounds, Intake};
 use crate::maintenance::{self, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore};
 use crate::node::{Heartbeat, Membership};
+use crate::secrets::Keyring;
 use crate::store::group_commit::GroupLimits;
-use crate::store::postgres::{PostgresOptions, PostgresStore};
-use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::token::{AccessTokens, TokenSettings};
-
-/// How long a call of a store across the network may take: so long, after it fell silent, its connections are in use.
-const STORE_CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// A running dispatcher.
 pub struct App {
@@ -69,6 +70,8 @@ pub struct App {
 /// What every part is made from.
 struct Foundation {
     store: Arc<dyn Store>,
+    keyring: Arc<Keyring>,
+    is_ours_alone: bool,
     clock: Arc<dyn Clock>,
     ids: Arc<IdSource>,
     chance: Chance,
@@ -81,7 +84,7 @@ impl App {
     /// When the store cannot be opened, the address is taken, or the system has no CA certificates.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let foundation = Foundation::lay(config).await?;
-        let Foundation { store, clock, ids, chance } = &foundation;
+        let Foundation { store, clock, ids, chance, .. } = &foundation;
         let membership = join(config, &foundation).await.context("the node could not be made known")?;
         info!(node.id = %membership.id(), "store opened");
         let new_root_key = foundation.ensure_root_key(config).await.context("no root key could be made")?;
@@ -99,6 +102,17 @@ impl App {
         let stop_beating = CancellationToken::new();
         let beating = tokio::spawn(Arc::clone(&membership).run(stop_beating.clone()));
         background.spawn(Arc::clone(&intake).watch(stop_background.clone()));
+        // Of a shared store other nodes may not know the newest key yet: there an operator says when.
+        if foundation.is_ours_alone {
+            let (store, keyring) = (Arc::clone(store), Arc::clone(&foundation.keyring));
+            background.spawn(secrets::rotate_in_background(
+                store,
+                keyring,
+                config.maintenance.batch_rows,
+                clock.now(),
+                stop_background.clone(),
+            ));
+        }
         if config.node.role.delivers() {
             background.spawn(Arc::clone(&pool).run(store.signals(), stop_background.clone()));
             for duty in duties(config, store)? {
@@ -167,8 +181,8 @@ impl Foundation {
         let chance = Chance::from_system()?;
         let ids = Arc::new(IdSource::seeded(chance.seed()));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = open_store(config, &ids, clock.now()).await?;
-        Ok(Self { store, clock, ids, chance })
+        let OpenStore { store, keyring, is_ours_alone } = stores::open(config, &ids, clock.now(), &chance.seed()).await?;
+        Ok(Self { store, keyring, is_ours_alone, clock, ids, chance })
     }
 
     /// Makes the first root key, unless there is one: the configured text, or one of our own that is then shown.
@@ -197,22 +211,6 @@ impl Foundation {
         }
         Ok((stored && config.root.key().is_none()).then_some(text))
     }
-}
-
-async fn open_store(config: &Config, ids: &Arc<IdSource>, now: Timestamp) -> Result<Arc<dyn Store>, StoreError> {
-    let ids = Arc::clone(ids);
-    Ok(match &config.store.url {
-        StoreUrl::Sqlite(path) => {
-            Arc::new(SqliteStore::open(SqliteOptions { path: path.clone(), readers: config.store.readers, ids }).await?)
-        }
-        StoreUrl::Postgres(url) => {
-            let url = url.expose_secret().to_owned();
-            Arc::new(
-                PostgresStore::open(PostgresOptions { url, connections: config.store.connections, call_limit: STORE_CALL_LIMIT, ids, now })
-                    .await?,
-            )
-        }
-    })
 }
 
 async fn join(config: &Config, foundation: &Foundation) -> Result<Arc<Membership>, StoreError> {

@@ -22,6 +22,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`domain`] | the words and the pure rules: states, schedules, urls, authorization, addresses |
+//! | [`secrets`] | how secrets are kept at rest: keys, the ring of those that live, envelopes |
 //! | [`store`] | the contract of what is kept, and behind it SQLite for one process, PostgreSQL for many |
 //! | [`egress`] | the one guarded way to call a url that a customer typed |
 //! | [`token`] | access tokens: one login per webhook at a time, kept while they are good |
@@ -38,7 +39,7 @@
 //!
 //! # Which way dependencies point
 //!
-//! `domain` knows nobody. `config`, `store` and `egress` know `domain`, `token` knows `egress`, `node` knows `store`; `intake`,
+//! `domain` and `secrets` know nobody. `config` and `store` know those two, `egress` knows `domain`, `token` knows `egress`, `node` knows `store`; `intake`,
 //! `delivery`, `maintenance` and `api` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
 //! what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api`
 //! (and in the demonstration's receiver), `reqwest` in `egress`.
@@ -54,6 +55,7 @@ pub mod egress;
 pub mod intake;
 pub mod maintenance;
 pub mod node;
+pub mod secrets;
 pub mod store;
 pub mod telemetry;
 pub mod token;

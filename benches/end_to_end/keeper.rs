@@ -62,6 +62,7 @@ fn start(folder: &Path, settings: impl Iterator<Item = String>) -> anyhow::Resul
         ("DISPATCHER_SERVER_LISTEN", "127.0.0.1:0"),
         ("DISPATCHER_EGRESS_ALLOW", "127.0.0.0/8"),
         ("DISPATCHER_ROOT_KEY", ROOT_KEY),
+        ("DISPATCHER_SECRETS_KEY", "Tq7mWx2ZrLd9VbKy4NfHs8JcPgE3uAoR"),
         ("DISPATCHER_LOG_LEVEL", "warn"),
     ];
     // Nothing of this process's own environment may change what is measured.

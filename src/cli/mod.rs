@@ -5,6 +5,7 @@
 
 mod check_config;
 mod demo;
+mod secrets;
 mod serve;
 
 use std::io::{self, Write as _};
@@ -31,6 +32,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Prints the configuration as it would be used, secrets masked.
     CheckConfig(ConfigArgs),
+    /// Makes keys for the secrets of webhooks, and encrypts secrets under a new one.
+    Secrets(secrets::SecretsArgs),
 }
 
 /// Where the configuration comes from, beside the defaults and the environment.
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
         Command::CheckConfig(args) => check_config::run(args),
+        Command::Secrets(args) => secrets::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 //!
 //! Names only, and nothing is read from the operating system here: whoever loads a configuration hands the variables in.
 
-use super::root;
+use super::masked;
 
 const PREFIX: &str = "DISPATCHER_";
 
@@ -26,7 +26,7 @@ pub(super) fn key_of(variable: &str) -> Option<String> {
 
 /// The secret whose file `key` names: `root.key` for `root.key_file`.
 pub(super) fn secret_of_file_key(key: &str) -> Option<&str> {
-    key.strip_suffix("_file").filter(|secret| root::is_secret(secret))
+    key.strip_suffix("_file").filter(|secret| masked::is_secret(secret))
 }
 
 #[cfg(test)]
@@ -63,6 +63,7 @@ mod tests {
     #[test]
     fn only_a_secret_can_come_from_a_file() {
         assert_eq!(secret_of_file_key("root.key_file"), Some("root.key"));
+        assert_eq!(secret_of_file_key("secrets.key_file"), Some("secrets.key"));
         assert_eq!(secret_of_file_key("log.level_file"), None);
         assert_eq!(secret_of_file_key("root.key"), None);
     }

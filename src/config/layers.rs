@@ -92,7 +92,9 @@ impl Layers {
             Err(source) => return self.errors.push(ConfigError::Unreadable { origin, source }),
         };
         let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-        self.set(key, Given::Text(secret), origin);
+        let is_list = self.settings.get(key).is_some_and(|setting| matches!(setting.kind, Kind::List(_)));
+        let given = if is_list { &secret.lines().collect::<Vec<_>>().join(",") } else { secret };
+        self.set(key, Given::Text(given), origin);
         // An empty secret means "not set" elsewhere; whoever names a file meant to set it.
         if secret.is_empty() {
             self.refuse(key, &Value::from(""), "a file that is not empty".to_owned());
@@ -210,6 +212,8 @@ mod tests {
         allow_http = true
         [root]
         key = ''
+        [secrets]
+        key = []
     ";
 
     fn layers() -> Layers {
@@ -404,6 +408,19 @@ mod tests {
             layers.add_environment(env(&[("DISPATCHER_ROOT_KEY_FILE", path.to_str().unwrap())]));
 
             assert_eq!(layers.value("root.key"), Some(&Value::from(secret)));
+            assert!(errors(&layers, None).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_list_of_secrets_can_come_from_a_file_with_one_on_each_line() {
+        for text in ["new,old", "new\nold", "new\r\nold\r\n"] {
+            let (_folder, path) = file(text);
+            let mut layers = layers();
+
+            layers.add_environment(env(&[("DISPATCHER_SECRETS_KEY_FILE", path.to_str().unwrap())]));
+
+            assert_eq!(layers.value("secrets.key"), Some(&Value::from(vec!["new", "old"])));
             assert!(errors(&layers, None).is_empty());
         }
     }

@@ -16,10 +16,12 @@ mod lanes;
 mod layers;
 mod log;
 mod maintenance;
+mod masked;
 mod node;
 mod retry;
 mod root;
 mod schedule;
+mod secrets;
 mod server;
 mod sources;
 mod store;
@@ -42,6 +44,7 @@ pub use self::node::NodeConfig;
 pub use self::retry::RetryConfig;
 pub use self::root::RootConfig;
 pub use self::schedule::{Schedule, ScheduleError};
+pub use self::secrets::SecretsConfig;
 pub use self::server::ServerConfig;
 pub use self::sources::Sources;
 pub use self::store::{NotAStoreUrl, StoreConfig, StoreUrl};
@@ -58,6 +61,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// The root API key that is taken at the first start.
     pub root: RootConfig,
+    /// The keys under which secrets are kept in the store.
+    pub secrets: SecretsConfig,
     /// Where the data is.
     pub store: StoreConfig,
     /// How events are taken in.
@@ -101,6 +106,7 @@ impl Config {
     fn validate(layers: &mut Layers) {
         ServerConfig::validate(&mut Check::of("server", layers));
         RootConfig::validate(&mut Check::of("root", layers));
+        SecretsConfig::validate(&mut Check::of("secrets", layers));
         StoreConfig::validate(&mut Check::of("store", layers));
         IntakeConfig::validate(&mut Check::of("intake", layers));
         DeliveryConfig::validate(&mut Check::of("delivery", layers));
@@ -379,6 +385,19 @@ mod tests {
     }
 
     #[test]
+    fn keys_for_secrets_are_a_list_the_newest_first_and_each_is_judged() {
+        let (new, old) = ("Zp3sX9vLq0WmT7dRb2KyHc8NfGj4AeUo", "yP3sX9vLq0WmT7dRb2KyHc8NfGj4AeUo");
+
+        let keys = load(&[&format!("secrets.key={new}, {old}")]).unwrap().secrets.keys().unwrap();
+        let refused = error(&[&format!("secrets.key={new},{}", &old[1..])]);
+
+        let id = |text: &str| crate::secrets::SecretKey::from_text(text).unwrap().id();
+        assert_eq!(keys.iter().map(crate::secrets::SecretKey::id).collect::<Vec<_>>(), [id(new), id(old)]);
+        assert!(load(&[]).unwrap().secrets.keys().unwrap().is_empty());
+        assert!(refused.starts_with("command line: secrets.key = \"****\" is not allowed; allowed is a list of keys"), "{refused}");
+    }
+
+    #[test]
     fn values_that_contradict_one_another_are_refused() {
         assert_eq!(
             error(&["maintenance.finished_days=6"]),
@@ -479,7 +498,7 @@ mod tests {
     #[test]
     fn a_secret_appears_nowhere() {
         let set = format!("root.key={SECRET}");
-        let config = load(&[&set]).unwrap();
+        let config = load(&[&set, &format!("secrets.key={}", SECRET.replace("0123456789", "xyzuvw"))]).unwrap();
         let misplaced =
             [format!("root.keys={SECRET}"), format!("root.key:{SECRET}"), format!("rot.key={SECRET}"), format!("root={SECRET}")];
         let errors = load(&misplaced.each_ref().map(String::as_str)).unwrap_err();

@@ -4,7 +4,7 @@
 
 use toml::Value;
 
-use super::root;
+use super::masked::{MASK, is_secret};
 
 /// The type of a single value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,14 +109,11 @@ impl Kind {
     }
 }
 
-/// What is shown for a secret.
-pub(super) const MASK: &str = "****";
-
 /// The value as messages may show it: secrets are masked, and user info in a url, which may hold a password, is too.
 pub(super) fn shown(key: &str, value: &Value) -> String {
     match value {
-        Value::String(text) if root::is_secret(key) && text.is_empty() => "\"\"".to_owned(),
-        _ if root::is_secret(key) => format!("{MASK:?}"),
+        Value::String(text) if is_secret(key) && text.is_empty() => "\"\"".to_owned(),
+        _ if is_secret(key) => format!("{MASK:?}"),
         Value::String(text) => format!("{:?}", without_user_info(text)),
         other => other.to_string(),
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::domain::headers::Headers;
+use crate::domain::headers::{Headers, holds_secret};
 use crate::domain::ids::WebhookId;
 use crate::domain::webhook::{AuthorizationPlan, Webhook};
 use crate::store::records::Scope;
@@ -33,8 +33,9 @@ fn base_headers(webhook: &Webhook) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in definition.headers.iter().flat_map(Headers::iter) {
         // Names and values were checked when the webhook was written.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.insert(name, value);
+        if let (Ok(known), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            value.set_sensitive(holds_secret(name));
+            headers.insert(known, value);
         }
     }
     if definition.method.carries_body() && !headers.contains_key(CONTENT_TYPE) {

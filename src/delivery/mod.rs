@@ -3,13 +3,15 @@
 //! 1. [`pool`] claims what is due and has room, and starts a worker for each delivery;
 //! 2. [`lanes`] says what has room: the limits of every webhook and of the whole node;
 //! 3. [`worker`] carries out one attempt, from the access token to the record;
-//! 4. [`request`] puts the request together, [`sender`] sends it, logging in where the webhook says so;
+//! 4. [`request`] puts the request together, [`sender`] sends it, logging in where the webhook says so, and `echo` masks
+//!    what comes back of its secrets;
 //! 5. [`outcome`] says what the answer means;
 //! 6. [`recorder`] commits attempts in groups.
 //!
 //! What an outcome does to a delivery is `domain::delivery`, when it is tried again is `domain::retry`.
 
 pub mod definitions;
+mod echo;
 pub mod lanes;
 pub mod outcome;
 pub mod pool;

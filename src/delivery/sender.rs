@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
 use super::definitions::Definition;
+use super::echo::Echoes;
 use super::{outcome, request};
 use crate::domain::authorization::header_value;
 use crate::domain::ids::WebhookId;
@@ -115,8 +116,12 @@ impl Sender {
         let Some(request) = request else {
             return Sent::NoHeader;
         };
+        let echoes = Echoes::of(&request.headers);
         match self.caller.call(request, limits).await {
-            Ok(answer) => Sent::Answered(answer),
+            Ok(mut answer) => {
+                echoes.mask(&mut answer);
+                Sent::Answered(answer)
+            }
             Err(error) => Sent::NoAnswer(error),
         }
     }

@@ -18,7 +18,8 @@ use tokio::sync::broadcast;
 use super::error::StoreError;
 use super::records::{
     AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, Enqueued,
-    EventDetail, EventFilter, Fill, KeyDeletion, KnownNode, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope, WebhookWrite,
+    EventDetail, EventFilter, Fill, KeyDeletion, KeyUse, KnownNode, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope,
+    WebhookWrite,
 };
 use super::signal::Signal;
 use crate::domain::client::{ApiKey, Client, KeyHash};
@@ -30,7 +31,7 @@ use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 
 /// A whole store.
 #[async_trait]
-pub trait Store: Queue + Nodes + Deliveries + Webhooks + Clients + Upkeep {
+pub trait Store: Queue + Nodes + Deliveries + Webhooks + Clients + Secrets + Upkeep {
     /// Hints about what this store wrote from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;
 
@@ -179,6 +180,20 @@ pub trait Clients: Send + Sync {
 
     /// Stores `key`, which must be a root key, if there is no root key at all. Answers whether it was stored.
     async fn insert_first_root_key(&self, key: ApiKey) -> Result<bool, StoreError>;
+}
+
+/// Under which keys secrets are kept.
+///
+/// Whoever opens a store hands in the keys. What is written is encrypted under the newest of them, and a store that holds
+/// anything under a key that is not among them refuses to be opened.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// How many rows hold secrets under each key, in no order; keys that nothing needs are not in it.
+    async fn keys_in_use(&self) -> Result<Vec<KeyUse>, StoreError>;
+
+    /// Encrypts anew, under the newest key, what is kept under another, of at most `limit` rows; answers of how many, which
+    /// is 0 once nothing is left. Nobody else sees a difference.
+    async fn reseal(&self, limit: u32) -> Result<u64, StoreError>;
 }
 
 /// What maintenance asks of a store.

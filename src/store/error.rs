@@ -1,5 +1,7 @@
 //! What can go wrong in a store beyond what the contract expects and answers as data.
 
+use crate::secrets::UnsealError;
+
 /// Whatever a back end's library reports.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,6 +29,17 @@ pub enum StoreError {
         column: &'static str,
         /// The row's id as text.
         id: String,
+    },
+    /// The secrets of a row cannot be decrypted.
+    #[error("the secrets of {table} row {id} cannot be read")]
+    Sealed {
+        /// The table.
+        table: &'static str,
+        /// The row's id as text.
+        id: String,
+        /// Why.
+        #[source]
+        source: UnsealError,
     },
     /// The store refuses to be opened.
     #[error("{reason}")]

@@ -7,6 +7,7 @@ pub mod contract;
 mod driver_errors;
 pub mod error;
 pub mod group_commit;
+mod keys;
 pub mod postgres;
 pub mod records;
 mod repeats;

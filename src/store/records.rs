@@ -10,6 +10,7 @@ use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, Webh
 use crate::domain::node::Node;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{DisableReason, Webhook};
+use crate::secrets::KeyId;
 
 /// An event to be stored with a delivery for every webhook of its client that wants its type.
 #[derive(Clone, Debug)]
@@ -345,4 +346,13 @@ impl Removed {
     pub const fn is_nothing(&self) -> bool {
         self.rows() == 0
     }
+}
+
+/// How many rows hold secrets under one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The key.
+    pub key: KeyId,
+    /// The rows.
+    pub rows: u64,
 }

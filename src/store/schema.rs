@@ -5,6 +5,10 @@ use sqlx::migrate::{MigrateError, Migrator};
 use super::driver_errors::unusable;
 use super::error::StoreError;
 
+/// The last version whose tables could hold secrets in clear. It has room for encrypted ones beside them; the next one has no
+/// room for those in clear.
+pub(super) const LAST_IN_CLEAR: i64 = 4;
+
 /// The newest version that the program has a migration to.
 pub(super) fn known_version(migrations: &Migrator) -> i64 {
     migrations.iter().map(|migration| migration.version).max().unwrap_or(0)

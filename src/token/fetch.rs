@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use crate::domain::authorization::{AccessTokenAnswer, LoginCall, TokenAnswerError, UnsendableLogin, login_call, read_access_token};
+use crate::domain::headers::holds_secret;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{AuthorizationFields, SecretObject, Webhook};
 use crate::egress::{CallLimits, Caller, OutboundRequest, SendError};
@@ -80,8 +81,9 @@ fn to_request(call: LoginCall) -> OutboundRequest {
     let mut headers = HeaderMap::new();
     for (name, value) in call.headers {
         // Names and values were checked when the webhook was written.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.insert(name, value);
+        if let (Ok(known), Ok(mut value)) = (HeaderName::try_from(&name), HeaderValue::try_from(value)) {
+            value.set_sensitive(holds_secret(&name));
+            headers.insert(known, value);
         }
     }
     OutboundRequest { method: call.method, url: call.url, headers, body: call.body }

@@ -2,11 +2,13 @@
 #![cfg(test)]
 
 mod api;
+mod canaries;
 mod crash;
 mod delivery;
 mod demo;
 mod maintenance;
 mod nodes;
+mod secrets;
 mod serve;
 mod store_conformance;
 mod support;

@@ -7,10 +7,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::time::timeout;
 
+use super::secrets::{encrypt_secrets_in_clear, keys_in_use};
+use super::value::At;
 use crate::domain::time::Timestamp;
+use crate::secrets::Keyring;
 use crate::store::driver_errors::unusable;
 use crate::store::error::StoreError;
-use crate::store::postgres::value::At;
+use crate::store::keys::refuse_unknown;
 use crate::store::schema::{known_version, refusal, refuse_newer, refuse_other};
 
 /// The tables, and how they came to be.
@@ -68,16 +71,24 @@ pub(super) fn options(url: &str, call_limit: Duration) -> Result<PgConnectOption
     Ok(options.application_name("webhook-dispatcher").statement_cache_capacity(256).options(settings).disable_statement_logging())
 }
 
-/// Connects, brings the schema up to date and asserts that the server keeps what it commits.
-pub(super) async fn prepare(options: &PgConnectOptions, now: Timestamp) -> Result<(), StoreError> {
+/// Connects, asserts that the server keeps what it commits, and brings the schema up to date; secrets that are kept in
+/// clear are encrypted.
+pub(super) async fn prepare(options: &PgConnectOptions, keyring: &Keyring, now: Timestamp) -> Result<(), StoreError> {
     let mut db = first_connection(options).await?;
     assert_promises(&mut db, now).await?;
-    refuse_newer_schema(&mut db).await?;
+    refuse_newer(schema_version(&mut db).await?, known_version(&MIGRATIONS))?;
     // Statements of migrations may take long; two nodes that start at once take turns.
     sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0").execute(&mut db).await?;
-    MIGRATIONS.run_direct(None, &mut db, false).await.map_err(refusal)?;
+    encrypt_secrets_in_clear(&mut db, keyring).await?;
+    migrate(&mut db, None).await?;
+    refuse_unknown(keyring, &keys_in_use(&mut db).await?)?;
     db.close().await?;
     Ok(())
+}
+
+/// Brings the schema up to date, or as far as `version`.
+pub(super) async fn migrate(db: &mut PgConnection, version: Option<i64>) -> Result<(), StoreError> {
+    MIGRATIONS.run_direct(version, db, false).await.map_err(refusal)
 }
 
 /// Refuses a schema other than the one this program works with.
@@ -117,13 +128,12 @@ async fn assert_promises(db: &mut PgConnection, now: Timestamp) -> Result<(), St
     Ok(())
 }
 
-async fn refuse_newer_schema(db: &mut PgConnection) -> Result<(), StoreError> {
+/// The version of the schema; 0 for none.
+pub(super) async fn schema_version(db: &mut PgConnection) -> Result<i64, StoreError> {
     let has_schema: bool = sqlx::query_scalar(HAS_SCHEMA).fetch_one(&mut *db).await?;
-    let found = if has_schema { schema_version(db).await? } else { 0 };
-    refuse_newer(found, known_version(&MIGRATIONS))
-}
-
-async fn schema_version(db: &mut PgConnection) -> Result<i64, StoreError> {
+    if !has_schema {
+        return Ok(0);
+    }
     let version: Option<i64> = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(db).await?;
     Ok(version.unwrap_or(0))
 }

@@ -1,5 +1,7 @@
 //! Events and deliveries as people see and change them. Which index a list reads is said in `delivery_list`.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Postgres, QueryBuilder};
@@ -14,6 +16,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, WebhookId};
 use crate::domain::time::Timestamp;
+use crate::secrets::Keyring;
 use crate::store::contract::Deliveries;
 use crate::store::error::StoreError;
 use crate::store::records::{DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, Page, Scope};
@@ -63,7 +66,8 @@ impl Deliveries for PostgresStore {
     }
 
     async fn delivery(&self, scope: Scope, id: DeliveryId) -> Result<Option<DeliveryDetail>, StoreError> {
-        self.connections.call(move |call| Box::pin(one_delivery(call.db, scope, id))).await
+        let keyring = Arc::clone(&self.keyring);
+        self.connections.call(move |call| Box::pin(async move { one_delivery(call.db, scope, id, &keyring).await })).await
     }
 
     async fn events(&self, filter: EventFilter, page: Page<EventId>) -> Result<Vec<Event>, StoreError> {
@@ -83,23 +87,28 @@ impl Deliveries for PostgresStore {
     }
 }
 
-async fn one_delivery(db: &mut PgConnection, scope: Scope, id: DeliveryId) -> Result<Option<DeliveryDetail>, StoreError> {
+async fn one_delivery(
+    db: &mut PgConnection,
+    scope: Scope,
+    id: DeliveryId,
+    keyring: &Keyring,
+) -> Result<Option<DeliveryDetail>, StoreError> {
     let mut moment = db.begin_with(ONE_MOMENT).await?;
     let row = sqlx::query(SUMMARY).bind(id.as_uuid()).bind(client_of(scope)).fetch_optional(&mut *moment).await?;
     let found = match row {
-        Some(row) => Some(detail(&mut moment, &row).await?),
+        Some(row) => Some(detail(&mut moment, &row, keyring).await?),
         None => None,
     };
     moment.commit().await?;
     Ok(found)
 }
 
-async fn detail(db: &mut PgConnection, row: &PgRow) -> Result<DeliveryDetail, StoreError> {
+async fn detail(db: &mut PgConnection, row: &PgRow, keyring: &Keyring) -> Result<DeliveryDetail, StoreError> {
     let summary = summary(row)?;
     let webhook_row = sqlx::query(WEBHOOK_OF).bind(summary.delivery.webhook_id.as_uuid()).fetch_one(&mut *db).await?;
     let attempts = sqlx::query(ATTEMPTS_OF).bind(summary.delivery.id.as_uuid()).fetch_all(&mut *db).await?;
     let attempts = attempts.iter().map(|row| attempt(&mut Fields::of(row, "attempt"))).collect::<Result<_, _>>()?;
-    Ok(DeliveryDetail { summary, webhook: webhook(&webhook_row)?, attempts })
+    Ok(DeliveryDetail { summary, webhook: webhook(&webhook_row, keyring)?, attempts })
 }
 
 async fn one_event(db: &mut PgConnection, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError> {

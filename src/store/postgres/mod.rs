@@ -23,6 +23,7 @@ use super::error::StoreError;
 use super::signal::Signal;
 use crate::domain::ids::{EventId, IdSource};
 use crate::domain::time::Timestamp;
+use crate::secrets::Keyring;
 
 mod announcer;
 mod cells;
@@ -39,6 +40,7 @@ mod nodes;
 mod plans;
 mod queue;
 mod record;
+mod secrets;
 mod upkeep;
 mod value;
 mod webhooks;
@@ -57,6 +59,8 @@ pub struct PostgresOptions {
     pub call_limit: Duration,
     /// Where the ids of deliveries and the tokens of claims come from.
     pub ids: Arc<IdSource>,
+    /// What secrets are encrypted with: the same keys on every node.
+    pub keyring: Arc<Keyring>,
     /// The time of the start, to be compared with the server's clock.
     pub now: Timestamp,
 }
@@ -66,6 +70,7 @@ pub struct PostgresStore {
     connections: Connections,
     claims: Claims,
     ids: Arc<IdSource>,
+    keyring: Arc<Keyring>,
     announcer: Announcer,
     messenger: TaskTracker,
     stop: CancellationToken,
@@ -76,11 +81,11 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unusable`] when the database cannot be reached, may lose what it commits, or has a schema newer than
-    /// this program.
+    /// [`StoreError::Unusable`] when the database cannot be reached, may lose what it commits, has a schema newer than this
+    /// program, or holds secrets under a key that is not given.
     pub async fn open(with: PostgresOptions) -> Result<Self, StoreError> {
         let options = options(&with.url, with.call_limit)?;
-        prepare(&options, with.now).await?;
+        prepare(&options, &with.keyring, with.now).await?;
         // Any id will do that no other process has. Its time is none, for ids rise: what follows would have no earlier one.
         let sender: Uuid = with.ids.next::<EventId>(Timestamp::from_micros(0)).as_uuid();
         let (announcer, messenger) = announcer(sender, options.clone(), SIGNALS_KEPT);
@@ -88,7 +93,8 @@ impl PostgresStore {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(messenger.run(stop.clone()));
         tasks.close();
-        Ok(Self { connections, claims: Claims::default(), ids: with.ids, announcer, messenger: tasks, stop })
+        let (claims, keyring) = (Claims::default(), with.keyring);
+        Ok(Self { connections, claims, ids: with.ids, keyring, announcer, messenger: tasks, stop })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Webhook definitions: stored, replaced, switched on and off, deleted.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
@@ -12,7 +14,8 @@ use super::value::{At, kept};
 use crate::domain::event::EventType;
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::{Webhook, WebhookDefinition, WebhookState};
+use crate::domain::webhook::{Webhook, WebhookState};
+use crate::secrets::Keyring;
 use crate::store::contract::Webhooks;
 use crate::store::error::StoreError;
 use crate::store::records::{Page, Scope, WebhookWrite};
@@ -24,23 +27,23 @@ use crate::store::signal::Signal;
 const HOLD_CLIENT: &str = "select true from client where id = $1 and deleted_at is null for key share";
 
 const INSERT: &str = "
-    insert into webhook (name, type_code, events, method, headers, url, header_auth,
-        authorization_fixed, authorization_url, authorization_method, authorization_headers, authorization_body,
-        authorization_response_token_attr, retry, timeout_ms, max_in_flight, rate_limit,
+    insert into webhook (name, type_code, events, method, url, header_auth,
+        authorization_url, authorization_method, authorization_response_token_attr,
+        retry, timeout_ms, max_in_flight, rate_limit, secrets,
         id, client_id, version, state, disable_reason, state_changed_at, created_at, updated_at)
-    values ($1, $2, $3::json, $4, $5::json, $6, $7, $8, $9, $10, $11::json, $12::json, $13, $14::json, $15, $16,
-        $17::json, $18, $19, $20, $21, $22, $23, $23, $24)";
+    values ($1, $2, $3::json, $4, $5, $6, $7, $8, $9, $10::json, $11, $12, $13::json, $14,
+        $15, $16, $17, $18, $19, $20, $20, $21)";
 
 /// Whoever is first to ask changes the webhook; the next one sees the new version.
 const VERSION: &str = "select version from webhook where id = $1 and client_id = $2 and deleted_at is null for no key update";
 
 /// Runs in the transaction that compared the version.
 const UPDATE: &str = "
-    update webhook set name = $1, type_code = $2, events = $3::json, method = $4, headers = $5::json, url = $6, header_auth = $7,
-        authorization_fixed = $8, authorization_url = $9, authorization_method = $10, authorization_headers = $11::json,
-        authorization_body = $12::json, authorization_response_token_attr = $13, retry = $14::json, timeout_ms = $15,
-        max_in_flight = $16, rate_limit = $17::json, updated_at = $18, version = version + 1
-    where id = $19";
+    update webhook set name = $1, type_code = $2, events = $3::json, method = $4, url = $5, header_auth = $6,
+        authorization_url = $7, authorization_method = $8, authorization_response_token_attr = $9,
+        retry = $10::json, timeout_ms = $11, max_in_flight = $12, rate_limit = $13::json, secrets = $14,
+        updated_at = $15, version = version + 1
+    where id = $16";
 
 const INSERT_EVENTS: &str = "
     insert into webhook_event (client_id, event_type, webhook_id)
@@ -60,8 +63,7 @@ const HOLD_FOR_DELETION: &str = "
 
 /// The row stays for the deliveries that speak of it; what may hold secrets goes.
 const DELETE: &str = "
-    update webhook set deleted_at = $2, updated_at = $2, version = version + 1,
-        headers = null, authorization_fixed = null, authorization_headers = null, authorization_body = null
+    update webhook set deleted_at = $2, updated_at = $2, version = version + 1, secrets = null
     where id = $1";
 
 /// Reads the pending ones alone, not all that the webhook ever got; so many at a time, for a statement has a limit of time.
@@ -83,11 +85,13 @@ const TYPE_IS_USED_ONCE: &str = "webhook_type";
 #[async_trait]
 impl Webhooks for PostgresStore {
     async fn insert_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
-        type_taken(self.connections.write(|call| Box::pin(async move { insert(call, &webhook).await })).await)
+        let keyring = Arc::clone(&self.keyring);
+        type_taken(self.connections.write(move |call| Box::pin(async move { insert(call, &webhook, &keyring).await })).await)
     }
 
     async fn update_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
-        type_taken(self.connections.write(|call| Box::pin(async move { update(call, &webhook).await })).await)
+        let keyring = Arc::clone(&self.keyring);
+        type_taken(self.connections.write(move |call| Box::pin(async move { update(call, &webhook, &keyring).await })).await)
     }
 
     async fn set_webhook_state(&self, scope: Scope, id: WebhookId, state: WebhookState, now: Timestamp) -> Result<bool, StoreError> {
@@ -99,11 +103,13 @@ impl Webhooks for PostgresStore {
     }
 
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
-        self.connections.call(move |call| Box::pin(one(call.db, scope, id))).await
+        let keyring = Arc::clone(&self.keyring);
+        self.connections.call(move |call| Box::pin(async move { one(call.db, scope, id, &keyring).await })).await
     }
 
     async fn webhooks(&self, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
-        self.connections.call(move |call| Box::pin(list(call.db, scope, page))).await
+        let keyring = Arc::clone(&self.keyring);
+        self.connections.call(move |call| Box::pin(async move { list(call.db, scope, page, &keyring).await })).await
     }
 }
 
@@ -115,28 +121,24 @@ fn type_taken(written: Result<WebhookWrite, StoreError>) -> Result<WebhookWrite,
     }
 }
 
-/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
-fn bind_definition<'q>(query: Query<'q, Postgres, PgArguments>, definition: &'q WebhookDefinition) -> Query<'q, Postgres, PgArguments> {
-    let written = WrittenDefinition::from(definition);
+/// Binds the columns of a definition in the order of `webhook_columns!`, from `name` to `secrets`.
+fn bind_definition<'q>(query: Query<'q, Postgres, PgArguments>, written: WrittenDefinition<'q>) -> Query<'q, Postgres, PgArguments> {
     let json = |text: Option<String>| text.map(|text| kept(&text).into_owned());
     query
         .bind(kept(written.name))
         .bind(written.type_code)
         .bind(kept(&written.events).into_owned())
         .bind(written.method)
-        .bind(json(written.headers))
         .bind(kept(written.url))
         .bind(written.header_auth.map(kept))
-        .bind(written.authorization_fixed.map(kept))
         .bind(written.authorization_url.map(kept))
         .bind(written.authorization_method)
-        .bind(json(written.authorization_headers))
-        .bind(json(written.authorization_body))
         .bind(written.authorization_response_token_attr.map(kept))
         .bind(json(written.retry))
         .bind(written.timeout_ms)
         .bind(written.max_in_flight)
         .bind(json(written.rate_limit))
+        .bind(written.secrets)
 }
 
 /// What to bind where a null means every client.
@@ -144,12 +146,12 @@ pub(super) fn client_of(scope: Scope) -> Option<Uuid> {
     scope.client_id().map(ClientId::as_uuid)
 }
 
-async fn one(db: &mut PgConnection, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
+async fn one(db: &mut PgConnection, scope: Scope, id: WebhookId, keyring: &Keyring) -> Result<Option<Webhook>, StoreError> {
     let query = sqlx::query(ONE).bind(id.as_uuid()).bind(client_of(scope));
-    query.fetch_optional(db).await?.as_ref().map(|row| webhook(row)).transpose()
+    query.fetch_optional(db).await?.as_ref().map(|row| webhook(row, keyring)).transpose()
 }
 
-async fn list(db: &mut PgConnection, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
+async fn list(db: &mut PgConnection, scope: Scope, page: Page<WebhookId>, keyring: &Keyring) -> Result<Vec<Webhook>, StoreError> {
     let mut query = QueryBuilder::<Postgres>::new(concat!("select ", webhook_columns!(), " from webhook w where w.deleted_at is null"));
     if let Scope::Client(client_id) = scope {
         query.push(" and w.client_id = ").push_bind(client_id.as_uuid());
@@ -158,15 +160,15 @@ async fn list(db: &mut PgConnection, scope: Scope, page: Page<WebhookId>) -> Res
         query.push(" and w.id < ").push_bind(before.as_uuid());
     }
     query.push(" order by w.id desc limit ").push_bind(i64::from(page.limit));
-    query.build().fetch_all(db).await?.iter().map(|row| webhook(row)).collect()
+    query.build().fetch_all(db).await?.iter().map(|row| webhook(row, keyring)).collect()
 }
 
-async fn insert(call: &mut Call<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
+async fn insert(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring) -> Result<WebhookWrite, StoreError> {
     if !hold_client(call.db, webhook.client_id).await? {
         return Ok(WebhookWrite::NotFound);
     }
     let (state, reason) = state_words(&webhook.state);
-    let query = bind_definition(sqlx::query(INSERT), &webhook.definition)
+    let query = bind_definition(sqlx::query(INSERT), WrittenDefinition::of(webhook, keyring)?)
         .bind(webhook.id.as_uuid())
         .bind(webhook.client_id.as_uuid())
         .bind(webhook.version)
@@ -180,7 +182,7 @@ async fn insert(call: &mut Call<'_>, webhook: &Webhook) -> Result<WebhookWrite, 
     Ok(WebhookWrite::Stored)
 }
 
-async fn update(call: &mut Call<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
+async fn update(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring) -> Result<WebhookWrite, StoreError> {
     let query = sqlx::query_scalar(VERSION).bind(webhook.id.as_uuid()).bind(webhook.client_id.as_uuid());
     let stored: Option<i64> = query.fetch_optional(&mut *call.db).await?;
     match stored {
@@ -188,7 +190,7 @@ async fn update(call: &mut Call<'_>, webhook: &Webhook) -> Result<WebhookWrite, 
         Some(version) if version != webhook.version => return Ok(WebhookWrite::Stale),
         Some(_) => {}
     }
-    let query = bind_definition(sqlx::query(UPDATE), &webhook.definition);
+    let query = bind_definition(sqlx::query(UPDATE), WrittenDefinition::of(webhook, keyring)?);
     query.bind(At(webhook.updated_at)).bind(webhook.id.as_uuid()).execute(&mut *call.db).await?;
     sqlx::query(DELETE_EVENTS).bind(webhook.id.as_uuid()).execute(&mut *call.db).await?;
     insert_events(call.db, webhook).await?;

@@ -1,60 +1,56 @@
-//! Webhooks: a definition's parts in columns, lists and objects as JSON text.
+//! Webhooks: a definition's parts in columns, lists and objects as JSON text, secrets in an envelope.
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::webhook_secrets::WebhookSecrets;
 use super::{Cells, Fields};
 use crate::domain::event::EventType;
-use crate::domain::headers::Headers;
+use crate::domain::ids::WebhookId;
 use crate::domain::method::Method;
 use crate::domain::target_url::{IdInUrl, LoginUrl, TargetUrl};
-use crate::domain::webhook::{
-    AuthorizationFields, DeliverySettings, DisableReason, SecretObject, Webhook, WebhookDefinition, WebhookState,
-};
+use crate::domain::webhook::{AuthorizationFields, DeliverySettings, DisableReason, Webhook, WebhookDefinition, WebhookState};
+use crate::secrets::Keyring;
 use crate::store::error::StoreError;
 
 macro_rules! webhook_columns {
     () => {
-        "w.id, w.client_id, w.version, w.name, w.type_code, w.events, w.method, w.headers, w.url, w.header_auth,
-         w.authorization_fixed, w.authorization_url, w.authorization_method, w.authorization_headers, w.authorization_body,
-         w.authorization_response_token_attr, w.retry, w.timeout_ms, w.max_in_flight, w.rate_limit, w.state,
-         w.disable_reason, w.created_at, w.updated_at"
+        "w.id, w.client_id, w.version, w.name, w.type_code, w.events, w.method, w.url, w.header_auth, w.authorization_url,
+         w.authorization_method, w.authorization_response_token_attr, w.retry, w.timeout_ms, w.max_in_flight, w.rate_limit,
+         w.secrets, w.state, w.disable_reason, w.created_at, w.updated_at"
     };
 }
 pub(in crate::store) use webhook_columns;
 
 /// Reads `webhook_columns!`.
-pub(in crate::store) fn webhook(row: &dyn Cells) -> Result<Webhook, StoreError> {
+pub(in crate::store) fn webhook(row: &dyn Cells, keyring: &Keyring) -> Result<Webhook, StoreError> {
     let fields = &mut Fields::of(row, "webhook");
+    let id = fields.id("id")?;
     Ok(Webhook {
-        id: fields.id("id")?,
+        id,
         client_id: fields.id("client_id")?,
         version: fields.number("version")?,
-        definition: definition(fields)?,
+        definition: definition(fields, id, keyring)?,
         state: state(fields)?,
         created_at: fields.time("created_at")?,
         updated_at: fields.time("updated_at")?,
     })
 }
 
-fn definition(fields: &mut Fields<'_>) -> Result<WebhookDefinition, StoreError> {
-    Ok(WebhookDefinition {
+fn definition(fields: &mut Fields<'_>, id: WebhookId, keyring: &Keyring) -> Result<WebhookDefinition, StoreError> {
+    let mut definition = WebhookDefinition {
         name: fields.text("name")?,
         type_code: fields.optional_number("type_code")?,
         events: fields.optional("events", read_events)?.unwrap_or_default(),
         method: fields.parse("method")?,
-        headers: fields.optional("headers", read_headers)?,
         url: fields.optional("url", |text| TargetUrl::parse(text, IdInUrl::Optional).ok())?.ok_or_else(|| fields.corrupt("url"))?,
         authorization: AuthorizationFields {
             header_auth: fields.optional_text("header_auth")?,
-            fixed: fields.optional_text("authorization_fixed")?.map(SecretString::from),
             url: fields.optional("authorization_url", |text| LoginUrl::parse(text).ok())?,
             method: fields.optional("authorization_method", |text| text.parse().ok())?,
-            headers: fields.optional("authorization_headers", read_headers)?,
-            body: fields.optional("authorization_body", read_object)?,
             response_token_attr: fields.optional_text("authorization_response_token_attr")?,
+            ..AuthorizationFields::default()
         },
         delivery: DeliverySettings {
             retry: fields.optional("retry", |text| serde_json::from_str(text).ok())?,
@@ -62,7 +58,12 @@ fn definition(fields: &mut Fields<'_>) -> Result<WebhookDefinition, StoreError> 
             max_in_flight: fields.optional_number("max_in_flight")?,
             rate_limit: fields.optional("rate_limit", |text| serde_json::from_str(text).ok())?,
         },
-    })
+        headers: None,
+    };
+    if let Some(envelope) = fields.optional_bytes("secrets")? {
+        WebhookSecrets::unseal(keyring, id, envelope)?.restore(id, &mut definition)?;
+    }
+    Ok(definition)
 }
 
 fn state(fields: &mut Fields<'_>) -> Result<WebhookState, StoreError> {
@@ -76,50 +77,46 @@ fn state(fields: &mut Fields<'_>) -> Result<WebhookState, StoreError> {
     }
 }
 
-/// A definition as its columns hold it, in the order of `webhook_columns!` from `name` to `rate_limit`.
+/// A definition as its columns hold it, in the order of `webhook_columns!` from `name` to `secrets`.
 pub(in crate::store) struct WrittenDefinition<'d> {
     pub(in crate::store) name: &'d str,
     pub(in crate::store) type_code: Option<i64>,
     pub(in crate::store) events: String,
     pub(in crate::store) method: &'static str,
-    pub(in crate::store) headers: Option<String>,
     pub(in crate::store) url: &'d str,
     pub(in crate::store) header_auth: Option<&'d str>,
-    pub(in crate::store) authorization_fixed: Option<&'d str>,
     pub(in crate::store) authorization_url: Option<&'d str>,
     pub(in crate::store) authorization_method: Option<&'static str>,
-    pub(in crate::store) authorization_headers: Option<String>,
-    pub(in crate::store) authorization_body: Option<String>,
     pub(in crate::store) authorization_response_token_attr: Option<&'d str>,
     pub(in crate::store) retry: Option<String>,
     pub(in crate::store) timeout_ms: Option<i64>,
     pub(in crate::store) max_in_flight: Option<i64>,
     pub(in crate::store) rate_limit: Option<String>,
+    pub(in crate::store) secrets: Option<Vec<u8>>,
 }
 
-impl<'d> From<&'d WebhookDefinition> for WrittenDefinition<'d> {
-    fn from(definition: &'d WebhookDefinition) -> Self {
+impl<'d> WrittenDefinition<'d> {
+    /// What is to be written for `webhook`, its secrets sealed.
+    pub(in crate::store) fn of(webhook: &'d Webhook, keyring: &Keyring) -> Result<Self, StoreError> {
+        let definition = &webhook.definition;
         let (authorization, settings) = (&definition.authorization, &definition.delivery);
         let millis = |timeout: Duration| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
-        Self {
+        Ok(Self {
             name: definition.name.as_str(),
             type_code: definition.type_code,
             events: write_events(&definition.events),
             method: definition.method.as_str(),
-            headers: definition.headers.as_ref().map(write_headers),
             url: definition.url.as_str(),
             header_auth: authorization.header_auth.as_deref(),
-            authorization_fixed: authorization.fixed.as_ref().map(ExposeSecret::expose_secret),
             authorization_url: authorization.url.as_ref().map(LoginUrl::as_str),
             authorization_method: authorization.method.map(Method::as_str),
-            authorization_headers: authorization.headers.as_ref().map(write_headers),
-            authorization_body: authorization.body.as_ref().map(|body| Value::Object(body.expose().clone()).to_string()),
             authorization_response_token_attr: authorization.response_token_attr.as_deref(),
             retry: settings.retry.as_ref().and_then(|retry| serde_json::to_string(retry).ok()),
             timeout_ms: settings.timeout.map(millis),
             max_in_flight: settings.max_in_flight.map(i64::from),
             rate_limit: settings.rate_limit.and_then(|limit| serde_json::to_string(&limit).ok()),
-        }
+            secrets: WebhookSecrets::from(definition).seal(keyring, webhook.id)?,
+        })
     }
 }
 
@@ -130,18 +127,4 @@ fn write_events(events: &[EventType]) -> String {
 fn read_events(text: &str) -> Option<Vec<EventType>> {
     let words: Vec<String> = serde_json::from_str(text).ok()?;
     words.iter().map(|word| word.parse().ok()).collect()
-}
-
-/// Pairs, not an object: so names keep their order and letter case.
-fn write_headers(headers: &Headers) -> String {
-    headers.iter().map(|(name, value)| Value::from(vec![name, value])).collect::<Value>().to_string()
-}
-
-fn read_headers(text: &str) -> Option<Headers> {
-    let pairs: Vec<(String, String)> = serde_json::from_str(text).ok()?;
-    Headers::check(pairs).ok()
-}
-
-fn read_object(text: &str) -> Option<SecretObject> {
-    serde_json::from_str::<Map<String, Value>>(text).ok().map(SecretObject::new)
 }

@@ -53,9 +53,15 @@ impl Settings {
 
 /// Makes the file if there is none, opens the one connection that writes, and brings the schema up to date.
 pub(super) fn open_writer(settings: &Settings) -> Result<Connection, StoreError> {
-    let mut db = open(settings, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, SETTINGS_OF_THE_FILE)?;
+    let mut db = connect_writer(settings)?;
+    migrate(&mut db, None)?;
+    Ok(db)
+}
+
+/// As [`open_writer`], whatever the schema.
+pub(super) fn connect_writer(settings: &Settings) -> Result<Connection, StoreError> {
+    let db = open(settings, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, SETTINGS_OF_THE_FILE)?;
     assert_sqlite_version(&db)?;
-    migrate(&mut db)?;
     Ok(db)
 }
 

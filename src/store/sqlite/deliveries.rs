@@ -1,6 +1,7 @@
 //! Events and deliveries as people see and change them. Which index a list reads is said in `delivery_list`.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -16,6 +17,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, WebhookId};
 use crate::domain::time::Timestamp;
+use crate::secrets::Keyring;
 use crate::store::contract::Deliveries;
 use crate::store::error::StoreError;
 use crate::store::records::{DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, Page, Scope};
@@ -58,7 +60,8 @@ impl Deliveries for SqliteStore {
     async fn delivery(&self, scope: Scope, id: DeliveryId) -> Result<Option<DeliveryDetail>, StoreError> {
         let held = self.held.all();
         // One transaction, so that the parts are of one moment.
-        self.readers.read(move |db| detail(&*db.unchecked_transaction()?, scope, id, &held)).await
+        let keyring = Arc::clone(&self.keyring);
+        self.readers.read(move |db| detail(&*db.unchecked_transaction()?, (scope, id), &held, &keyring)).await
     }
 
     async fn events(&self, filter: EventFilter, page: Page<EventId>) -> Result<Vec<Event>, StoreError> {
@@ -80,13 +83,18 @@ impl Deliveries for SqliteStore {
     }
 }
 
-fn detail(db: &Connection, scope: Scope, id: DeliveryId, held: &HashSet<DeliveryId>) -> Result<Option<DeliveryDetail>, StoreError> {
+fn detail(
+    db: &Connection,
+    (scope, id): (Scope, DeliveryId),
+    held: &HashSet<DeliveryId>,
+    keyring: &Keyring,
+) -> Result<Option<DeliveryDetail>, StoreError> {
     let Some(summary) = db.first(SUMMARY, (id.as_uuid(), client_of(scope)), |row| summary(row))? else {
         return Ok(None);
     };
     let summary = summary_as_seen(summary, held);
     let webhook_id = summary.delivery.webhook_id;
-    let webhook = db.first(WEBHOOK_OF, (webhook_id.as_uuid(),), |row| webhook(row))?;
+    let webhook = db.first(WEBHOOK_OF, (webhook_id.as_uuid(),), |row| webhook(row, keyring))?;
     let webhook = webhook.ok_or_else(|| StoreError::Corrupt { table: "delivery", column: "webhook_id", id: id.to_string() })?;
     let attempts = db.rows(ATTEMPTS_OF, (id.as_uuid(),), |row| attempt(&mut Fields::of(row, "attempt")))?;
     Ok(Some(DeliveryDetail { summary, webhook, attempts }))

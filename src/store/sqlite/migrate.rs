@@ -34,8 +34,8 @@ const APPLIED: &str = "select version, checksum from _sqlx_migrations";
 const ADD_TO_LIST: &str = "
     insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (?, ?, true, ?, 0)";
 
-/// Does what is left to do, or refuses a schema that is not this program's.
-pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+/// Does what is left to do, as far as `version` if one is given, or refuses a schema that is not this program's.
+pub(super) fn migrate(db: &mut Connection, version: Option<i64>) -> Result<(), StoreError> {
     refuse_newer(schema_version(db)?, known_version(&MIGRATIONS))?;
     if is_up_to_date(db)? {
         return Ok(());
@@ -43,7 +43,9 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     tx.execute_batch(MAKE_LIST)?;
     let applied = applied(&tx)?;
-    for migration in MIGRATIONS.iter().filter(|migration| !applied.contains_key(&migration.version)) {
+    let is_asked_for = |of_migration: i64| version.is_none_or(|last| of_migration <= last);
+    let left = MIGRATIONS.iter().filter(|migration| is_asked_for(migration.version) && !applied.contains_key(&migration.version));
+    for migration in left {
         tx.execute_batch(migration.sql.as_str())?;
         tx.change(ADD_TO_LIST, (migration.version, &migration.description, &migration.checksum))?;
     }
@@ -82,6 +84,7 @@ fn has_list(db: &Connection) -> Result<bool, StoreError> {
     Ok(db.number(HAS_SCHEMA, ())? > 0)
 }
 
-fn schema_version(db: &Connection) -> Result<i64, StoreError> {
+/// The newest version that the file has; 0 for none.
+pub(super) fn schema_version(db: &Connection) -> Result<i64, StoreError> {
     if has_list(db)? { db.number(SCHEMA_VERSION, ()) } else { Ok(0) }
 }

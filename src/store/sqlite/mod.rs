@@ -20,6 +20,7 @@ use super::contract::Store;
 use super::error::StoreError;
 use super::signal::Signal;
 use crate::domain::ids::IdSource;
+use crate::secrets::Keyring;
 
 mod cells;
 mod claim;
@@ -37,6 +38,7 @@ mod plans;
 mod queue;
 mod readers;
 mod record;
+mod secrets;
 mod statements;
 mod upkeep;
 mod webhooks;
@@ -54,6 +56,8 @@ pub struct SqliteOptions {
     pub readers: u32,
     /// Where the ids of deliveries and the tokens of claims come from.
     pub ids: Arc<IdSource>,
+    /// What secrets are encrypted with.
+    pub keyring: Arc<Keyring>,
 }
 
 /// A store in one SQLite file.
@@ -64,6 +68,7 @@ pub struct SqliteStore {
     claimer: Readers,
     held: Arc<Held>,
     ids: Arc<IdSource>,
+    keyring: Arc<Keyring>,
     signals: broadcast::Sender<Signal>,
     owner: Owner,
     turns: Turns,
@@ -71,16 +76,18 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it if there is none, and brings its schema up to date.
+    /// Opens the file, makes it if there is none, and brings its schema up to date; secrets that it holds in clear are
+    /// encrypted.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unusable`] when another process has the file open, when it cannot be opened, or when its schema is
-    /// newer than this program.
+    /// [`StoreError::Unusable`] when another process has the file open, when it cannot be opened, when its schema is newer
+    /// than this program, or when it holds secrets under a key that is not given.
     pub async fn open(with: SqliteOptions) -> Result<Self, StoreError> {
         make_folder(&with.path)?;
         let lock = LockFile::take(&with.path)?;
         let settings = Settings::new(&with.path);
+        secrets::prepare(settings.clone(), Arc::clone(&with.keyring)).await?;
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
         let writer = Writer::start(settings.clone(), signals.clone(), lock).await?;
         let readers = Readers::new(settings.clone(), with.readers);
@@ -93,6 +100,7 @@ impl SqliteStore {
             claimer,
             held: Arc::default(),
             ids: with.ids,
+            keyring: with.keyring,
             signals,
             owner: Owner::default(),
             turns: Turns::default(),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::connect::{Settings, open_writer};
 use super::delivery_list::tests::text as list_text;
-use super::{claim, enqueue, queue, record, upkeep, webhooks};
+use super::{claim, enqueue, queue, record, secrets, upkeep, webhooks};
 use crate::domain::delivery::DeliveryState;
 use crate::store::records::{DeliveryFilter, Scope};
 
@@ -131,4 +131,12 @@ fn lists_read_an_index_in_their_order_or_a_narrow_one() {
 
         assert!(plan.iter().any(|line| line.starts_with(step)), "{step} is not in {plan:#?} of {sql}");
     }
+}
+
+#[test]
+fn secrets_are_looked_up_by_their_key() {
+    let index = "webhook USING INDEX webhook_secrets_key";
+    let ranges = [format!("SEARCH {index} (secrets_key<?)"), format!("SEARCH {index} (secrets_key>?)")];
+    assert_reads(secrets::KEYS_IN_USE, &[&ranges[1]]);
+    assert_reads(secrets::UNDER_OTHER_KEYS, &ranges.each_ref().map(String::as_str));
 }

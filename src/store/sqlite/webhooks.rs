@@ -1,5 +1,7 @@
 //! Webhook definitions: stored, replaced, switched on and off, deleted.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, ToSql};
 
@@ -10,6 +12,7 @@ use super::writer::Transaction;
 use crate::domain::ids::{ClientId, DeliveryId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Webhook, WebhookState};
+use crate::secrets::Keyring;
 use crate::store::contract::Webhooks;
 use crate::store::error::StoreError;
 use crate::store::records::{Page, Scope, WebhookWrite};
@@ -26,20 +29,19 @@ const TYPE_TAKEN: &str = "
     select exists (select 1 from webhook where client_id = ? and type_code = ? and id <> ? and deleted_at is null)";
 
 const INSERT: &str = "
-    insert into webhook (id, client_id, version, name, type_code, events, method, headers, url, header_auth,
-        authorization_fixed, authorization_url, authorization_method, authorization_headers, authorization_body,
-        authorization_response_token_attr, retry, timeout_ms, max_in_flight, rate_limit,
+    insert into webhook (id, client_id, version, name, type_code, events, method, url, header_auth,
+        authorization_url, authorization_method, authorization_response_token_attr,
+        retry, timeout_ms, max_in_flight, rate_limit, secrets,
         state, disable_reason, state_changed_at, created_at, updated_at)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 const VERSION: &str = "select version from webhook where id = ? and client_id = ? and deleted_at is null";
 
 /// Runs in the transaction that compared the version.
 const UPDATE: &str = "
-    update webhook set name = ?, type_code = ?, events = ?, method = ?, headers = ?, url = ?, header_auth = ?,
-        authorization_fixed = ?, authorization_url = ?, authorization_method = ?, authorization_headers = ?,
-        authorization_body = ?, authorization_response_token_attr = ?, retry = ?, timeout_ms = ?, max_in_flight = ?,
-        rate_limit = ?, updated_at = ?, version = version + 1
+    update webhook set name = ?, type_code = ?, events = ?, method = ?, url = ?, header_auth = ?,
+        authorization_url = ?, authorization_method = ?, authorization_response_token_attr = ?,
+        retry = ?, timeout_ms = ?, max_in_flight = ?, rate_limit = ?, secrets = ?, updated_at = ?, version = version + 1
     where id = ?";
 
 const INSERT_EVENT: &str = "insert or ignore into webhook_event (client_id, event_type, webhook_id) values (?, ?, ?)";
@@ -54,8 +56,7 @@ const SET_STATE: &str = "
 
 /// The row stays for the deliveries that speak of it; what may hold secrets goes.
 const DELETE: &str = "
-    update webhook set deleted_at = ?2, updated_at = ?2, version = version + 1,
-        headers = null, authorization_fixed = null, authorization_headers = null, authorization_body = null
+    update webhook set deleted_at = ?2, updated_at = ?2, version = version + 1, secrets = null
     where id = ?1 and deleted_at is null and (?3 is null or client_id = ?3)";
 
 /// The pending ones alone, not all that the webhook ever got.
@@ -80,11 +81,13 @@ const ONE: &str =
 #[async_trait]
 impl Webhooks for SqliteStore {
     async fn insert_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
-        self.writer.write(move |tx| insert(tx, &webhook)).await
+        let keyring = Arc::clone(&self.keyring);
+        self.writer.write(move |tx| insert(tx, &webhook, &keyring)).await
     }
 
     async fn update_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
-        self.writer.write(move |tx| update(tx, &webhook)).await
+        let keyring = Arc::clone(&self.keyring);
+        self.writer.write(move |tx| update(tx, &webhook, &keyring)).await
     }
 
     async fn set_webhook_state(&self, scope: Scope, id: WebhookId, state: WebhookState, now: Timestamp) -> Result<bool, StoreError> {
@@ -96,12 +99,13 @@ impl Webhooks for SqliteStore {
     }
 
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
-        self.readers.read(move |db| db.first(ONE, (id.as_uuid(), client_of(scope)), |row| webhook(row))).await
+        let keyring = Arc::clone(&self.keyring);
+        self.readers.read(move |db| db.first(ONE, (id.as_uuid(), client_of(scope)), |row| webhook(row, &keyring))).await
     }
 
     async fn webhooks(&self, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
-        let query = webhook_list(scope, page);
-        self.readers.read(move |db| query.rows(db, |row| webhook(row))).await
+        let (query, keyring) = (webhook_list(scope, page), Arc::clone(&self.keyring));
+        self.readers.read(move |db| query.rows(db, |row| webhook(row, &keyring))).await
     }
 }
 
@@ -122,7 +126,7 @@ pub(super) fn client_of(scope: Scope) -> Option<uuid::Uuid> {
     scope.client_id().map(ClientId::as_uuid)
 }
 
-fn insert(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
+fn insert(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring) -> Result<WebhookWrite, StoreError> {
     if !client_exists(tx.db, webhook.client_id)? {
         return Ok(WebhookWrite::NotFound);
     }
@@ -131,7 +135,7 @@ fn insert(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, S
     }
     let (state, reason) = state_words(&webhook.state);
     let (created_at, updated_at) = (webhook.created_at.as_micros(), webhook.updated_at.as_micros());
-    let written = WrittenDefinition::from(&webhook.definition);
+    let written = WrittenDefinition::of(webhook, keyring)?;
     let (id, client_id) = (webhook.id.as_uuid(), webhook.client_id.as_uuid());
     let mut values: Vec<&dyn ToSql> = vec![&id, &client_id, &webhook.version];
     values.extend(definition(&written));
@@ -142,7 +146,7 @@ fn insert(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, S
     Ok(WebhookWrite::Stored)
 }
 
-fn update(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, StoreError> {
+fn update(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring) -> Result<WebhookWrite, StoreError> {
     let (id, client_id) = (webhook.id.as_uuid(), webhook.client_id.as_uuid());
     match tx.db.first(VERSION, (id, client_id), |row| Ok(row.get::<_, i64>(0)?))? {
         None => return Ok(WebhookWrite::NotFound),
@@ -152,7 +156,7 @@ fn update(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, S
     if type_is_taken(tx.db, webhook)? {
         return Ok(WebhookWrite::TypeTaken);
     }
-    let written = WrittenDefinition::from(&webhook.definition);
+    let written = WrittenDefinition::of(webhook, keyring)?;
     let updated_at = webhook.updated_at.as_micros();
     let mut values = definition(&written);
     values.extend([&updated_at as &dyn ToSql, &id]);
@@ -163,26 +167,23 @@ fn update(tx: &mut Transaction<'_>, webhook: &Webhook) -> Result<WebhookWrite, S
     Ok(WebhookWrite::Stored)
 }
 
-/// The columns of a definition in the order of `webhook_columns!`, from `name` to `rate_limit`.
+/// The columns of a definition in the order of `webhook_columns!`, from `name` to `secrets`.
 fn definition<'w>(written: &'w WrittenDefinition<'_>) -> Vec<&'w dyn ToSql> {
     vec![
         &written.name,
         &written.type_code,
         &written.events,
         &written.method,
-        &written.headers,
         &written.url,
         &written.header_auth,
-        &written.authorization_fixed,
         &written.authorization_url,
         &written.authorization_method,
-        &written.authorization_headers,
-        &written.authorization_body,
         &written.authorization_response_token_attr,
         &written.retry,
         &written.timeout_ms,
         &written.max_in_flight,
         &written.rate_limit,
+        &written.secrets,
     ]
 }
 

@@ -17,6 +17,8 @@ mod postgres_faults;
 mod records;
 mod releases;
 mod retention;
+mod secrets;
+mod secrets_in_clear;
 mod signals;
 mod sqlite_file;
 mod upkeep;
@@ -149,6 +151,14 @@ conformance_suite! {
     webhook_states::a_deleted_webhooks_pending_deliveries_are_cancelled_and_no_others,
     webhook_states::a_deleted_webhooks_secrets_are_gone,
     webhook_states::a_webhook_is_deleted_only_in_its_scope,
+
+    secrets::what_is_kept_of_secrets_cannot_be_read_without_the_key,
+    secrets::a_webhook_without_secrets_needs_no_key,
+    secrets::secrets_that_were_moved_to_another_row_are_not_read,
+    secrets::secrets_are_encrypted_anew_in_steps_and_nobody_notices,
+    secrets::encrypting_anew_that_was_cut_short_goes_on_where_it_was,
+    secrets::a_change_comes_under_the_newest_key,
+    secrets::a_store_that_needs_an_unknown_key_is_not_opened,
 
     clients::a_client_comes_back_as_it_went_in,
     clients::clients_are_listed_newest_first,

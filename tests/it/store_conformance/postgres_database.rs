@@ -8,13 +8,15 @@ use async_trait::async_trait;
 use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::domain::ids::{IdSource, NodeId, WebhookId};
 use webhook_dispatcher::domain::time::{Clock, SystemClock};
-use webhook_dispatcher::store::Store;
+use webhook_dispatcher::secrets::Keyring;
 use webhook_dispatcher::store::postgres::{PostgresOptions, PostgresStore};
 use webhook_dispatcher::store::records::{ClaimRequest, ClaimedDelivery, DeliveryFilter, LaneQuota, Page, RecordOutcome, Scope};
 use webhook_dispatcher::store::signal::Signal;
+use webhook_dispatcher::store::{Store, StoreError};
 
 use super::nodes::node;
 use super::world::{Database, SILENT, World, at, later, success};
+use crate::support::keys;
 use crate::support::postgres::FreshDatabase;
 
 pub(super) struct PostgresDatabase {
@@ -31,30 +33,53 @@ impl PostgresDatabase {
         self.database.sql(text)
     }
 
+    pub(super) fn url(&self) -> String {
+        self.database.url()
+    }
+
     /// As another node opens it: `seed` tells nodes apart.
-    async fn open_as(&self, seed: u8) -> Arc<dyn Store> {
+    async fn open_as(&self, seed: u8, keyring: Arc<Keyring>) -> Result<Arc<dyn Store>, StoreError> {
         let options = PostgresOptions {
             url: self.database.url(),
             connections: 8,
             call_limit: Duration::from_secs(10),
             ids: Arc::new(IdSource::seeded([seed; 32])),
+            keyring,
             now: SystemClock.now(),
         };
-        Arc::new(PostgresStore::open(options).await.unwrap())
+        Ok(Arc::new(PostgresStore::open(options).await?))
     }
 }
 
 #[async_trait]
 impl Database for PostgresDatabase {
-    async fn open(&self) -> Arc<dyn Store> {
-        self.open_as(9).await
+    async fn open_with(&self, keyring: Arc<Keyring>) -> Result<Arc<dyn Store>, StoreError> {
+        self.open_as(9, keyring).await
+    }
+
+    async fn execute(&self, sql: &str) {
+        self.sql(sql).unwrap();
+    }
+
+    /// The file of the table, with what was overwritten in it.
+    async fn stolen(&self) -> Vec<u8> {
+        self.sql("checkpoint").unwrap();
+        self.sql("select encode(pg_read_binary_file(pg_relation_filepath('webhook')), 'escape')").unwrap().into_bytes()
     }
 }
 
 #[async_trait]
 impl Database for Arc<PostgresDatabase> {
-    async fn open(&self) -> Arc<dyn Store> {
-        (**self).open().await
+    async fn open_with(&self, keyring: Arc<Keyring>) -> Result<Arc<dyn Store>, StoreError> {
+        (**self).open_with(keyring).await
+    }
+
+    async fn execute(&self, sql: &str) {
+        (**self).execute(sql).await;
+    }
+
+    async fn stolen(&self) -> Vec<u8> {
+        (**self).stolen().await
     }
 }
 
@@ -68,7 +93,7 @@ struct TwoNodes {
 impl TwoNodes {
     async fn fresh() -> Self {
         let database = PostgresDatabase::fresh();
-        let other = database.open_as(5).await;
+        let other = database.open_as(5, keys::ring(&[keys::KEY])).await.unwrap();
         let world = World::on(database).await;
         let other_node = world.ids.next(at(4));
         Self { world, other, other_node }

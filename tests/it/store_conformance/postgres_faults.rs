@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use webhook_dispatcher::domain::ids::IdSource;
 use webhook_dispatcher::domain::time::{Clock, SystemClock};
+use webhook_dispatcher::secrets::Keyring;
 use webhook_dispatcher::store::postgres::{PostgresOptions, PostgresStore};
 use webhook_dispatcher::store::records::{ClaimRequest, LaneQuota};
 use webhook_dispatcher::store::{Store, StoreError};
@@ -25,15 +26,24 @@ struct Disturbed {
 
 #[async_trait]
 impl Database for Disturbed {
-    async fn open(&self) -> Arc<dyn Store> {
+    async fn open_with(&self, keyring: Arc<Keyring>) -> Result<Arc<dyn Store>, StoreError> {
         let options = PostgresOptions {
             url: self.database.url_by_way_of(self.proxy.address),
             connections: CONNECTIONS,
             call_limit: Duration::from_secs(2),
             ids: Arc::new(IdSource::seeded([9; 32])),
+            keyring,
             now: SystemClock.now(),
         };
-        Arc::new(PostgresStore::open(options).await.unwrap())
+        Ok(Arc::new(PostgresStore::open(options).await?))
+    }
+
+    async fn execute(&self, sql: &str) {
+        self.database.sql(sql).unwrap();
+    }
+
+    async fn stolen(&self) -> Vec<u8> {
+        unreachable!("no case of a disturbed database steals it")
     }
 }
 

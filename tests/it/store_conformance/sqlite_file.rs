@@ -1,14 +1,17 @@
 //! A database in a temporary file, and what the contract does not ask of others: one process owns the file.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tempfile::TempDir;
 use webhook_dispatcher::domain::ids::IdSource;
+use webhook_dispatcher::secrets::Keyring;
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
 use webhook_dispatcher::store::{Store, StoreError};
 
 use super::world::Database;
+use crate::support::keys;
 
 /// A file that goes away with its folder.
 pub(super) struct SqliteFile {
@@ -20,16 +23,29 @@ impl SqliteFile {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn options(&self) -> SqliteOptions {
-        let path = self.folder.path().join("made on opening").join("dispatcher.db");
-        SqliteOptions { path, readers: 2, ids: Arc::new(IdSource::seeded([9; 32])) }
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.path().join("made on opening").join("dispatcher.db")
+    }
+
+    fn options(&self, keyring: Arc<Keyring>) -> SqliteOptions {
+        SqliteOptions { path: self.path(), readers: 2, ids: Arc::new(IdSource::seeded([9; 32])), keyring }
     }
 }
 
 #[async_trait]
 impl Database for SqliteFile {
-    async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(SqliteStore::open(self.options()).await.unwrap())
+    async fn open_with(&self, keyring: Arc<Keyring>) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(SqliteStore::open(self.options(keyring)).await?))
+    }
+
+    async fn execute(&self, sql: &str) {
+        rusqlite::Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
+    }
+
+    /// The database, its log and whatever lies beside them.
+    async fn stolen(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.path().parent().unwrap()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
     }
 }
 
@@ -38,7 +54,7 @@ async fn a_second_owner_is_refused_and_told_the_lock_file() {
     let file = SqliteFile::fresh();
     let first = file.open().await;
 
-    let refused = SqliteStore::open(file.options()).await.map(drop).unwrap_err();
+    let refused = SqliteStore::open(file.options(keys::ring(&[keys::KEY]))).await.map(drop).unwrap_err();
 
     assert!(matches!(refused, StoreError::Unusable { .. }), "{refused:?}");
     assert!(refused.to_string().contains("dispatcher.db.lock"), "{refused}");

@@ -47,7 +47,7 @@ pub(super) fn full_definition() -> WebhookDefinition {
 }
 
 /// Everything of a webhook as text, secrets too.
-fn spelled(webhook: &Webhook) -> String {
+pub(super) fn spelled(webhook: &Webhook) -> String {
     let definition = &webhook.definition;
     let values = |headers: &Option<Headers>| {
         headers.as_ref().map(|headers| headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>())
@@ -55,10 +55,11 @@ fn spelled(webhook: &Webhook) -> String {
     let authorization = &definition.authorization;
     let fixed = authorization.fixed.as_ref().map(|fixed| fixed.expose_secret().to_owned());
     let body = authorization.body.as_ref().map(|body| serde_json::to_string(body.expose()).unwrap());
-    format!("{webhook:#?}\n{:?}\n{:?}\n{fixed:?}\n{body:?}", values(&definition.headers), values(&authorization.headers))
+    let urls = [Some(definition.url.as_str()), authorization.url.as_ref().map(LoginUrl::as_str)];
+    format!("{webhook:#?}\n{urls:?}\n{:?}\n{:?}\n{fixed:?}\n{body:?}", values(&definition.headers), values(&authorization.headers))
 }
 
-async fn stored(world: &World, id: webhook_dispatcher::domain::ids::WebhookId) -> Webhook {
+pub(super) async fn stored(world: &World, id: webhook_dispatcher::domain::ids::WebhookId) -> Webhook {
     world.store.webhook(Scope::All, id).await.unwrap().unwrap()
 }
 

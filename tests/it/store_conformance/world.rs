@@ -19,16 +19,30 @@ use webhook_dispatcher::domain::method::Method;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::time::Timestamp;
 use webhook_dispatcher::domain::webhook::{AuthorizationFields, DeliverySettings, Webhook, WebhookDefinition, WebhookState};
-use webhook_dispatcher::store::Store;
+use webhook_dispatcher::secrets::Keyring;
 use webhook_dispatcher::store::records::{
     AttemptRecord, ClaimRequest, ClaimedDelivery, DeliveryDetail, Enqueued, LaneQuota, NewEvent, RecordOutcome, Scope, WebhookWrite,
 };
 use webhook_dispatcher::store::signal::Signal;
+use webhook_dispatcher::store::{Store, StoreError};
+
+use crate::support::keys;
 
 /// A database of some back end, which can be opened again after its store was closed.
 #[async_trait]
 pub(super) trait Database: Send + Sync + 'static {
-    async fn open(&self) -> Arc<dyn Store>;
+    /// Opens it with these keys.
+    async fn open_with(&self, keyring: Arc<Keyring>) -> Result<Arc<dyn Store>, StoreError>;
+
+    /// Runs a statement as somebody else would who came near the database.
+    async fn execute(&self, sql: &str);
+
+    /// All that somebody would get who stole it.
+    async fn stolen(&self) -> Vec<u8>;
+
+    async fn open(&self) -> Arc<dyn Store> {
+        self.open_with(keys::ring(&[keys::KEY])).await.unwrap()
+    }
 }
 
 /// So many seconds after the beginning of every case, which is no whole minute.
@@ -49,7 +63,7 @@ pub(super) struct World {
     pub(super) store: Arc<dyn Store>,
     pub(super) ids: IdSource,
     pub(super) node: NodeId,
-    database: Box<dyn Database>,
+    pub(super) database: Box<dyn Database>,
     made: AtomicU32,
 }
 
@@ -65,6 +79,13 @@ impl World {
     pub(super) async fn reopen(&mut self) {
         self.store.close().await;
         self.store = self.database.open().await;
+    }
+
+    /// As [`Self::reopen`], with these keys; says why when that is refused.
+    pub(super) async fn reopen_with(&mut self, keys: &[&str]) -> Result<(), String> {
+        self.store.close().await;
+        self.store = self.database.open_with(keys::ring(keys)).await.map_err(|refused| refused.to_string())?;
+        Ok(())
     }
 
     /// A number that nothing had before.

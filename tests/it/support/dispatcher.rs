@@ -34,6 +34,8 @@ use webhook_dispatcher::store::signal::Signal;
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
 use webhook_dispatcher::token::{AccessTokens, TokenSettings};
 
+use super::keys;
+
 /// When every test begins.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_712_855_553_741_194);
 
@@ -100,7 +102,8 @@ impl Dispatcher {
     pub(crate) async fn with(setup: Setup) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ids = Arc::new(IdSource::seeded([1; 32]));
-        let options = SqliteOptions { path: folder.path().join("dispatcher.db"), readers: 2, ids: Arc::clone(&ids) };
+        let keyring = keys::ring(&[keys::KEY]);
+        let options = SqliteOptions { path: folder.path().join("dispatcher.db"), readers: 2, ids: Arc::clone(&ids), keyring };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
         let clock = Arc::new(ManualClock::at(START));
         let client: ClientId = ids.next(START);

@@ -1,6 +1,7 @@
 //! What tests stand on.
 
 pub(crate) mod dispatcher;
+pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod postgres;
 pub(crate) mod process;

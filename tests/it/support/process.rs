@@ -1,5 +1,6 @@
 //! The real program as a process: started on a folder, killed or asked to stop, spoken to over REST.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,6 +16,8 @@ use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::method::Method;
 use webhook_dispatcher::egress::{CallLimits, Caller, EgressSettings, HttpCaller, OutboundRequest};
 
+use super::keys;
+
 /// The root key of every process that tests start.
 pub(crate) const ROOT_KEY: &str = "the-root-key-of-the-tests-0123456789";
 
@@ -28,7 +31,17 @@ impl Process {
     /// Starts the program on `folder` with these settings (`section.key=value`), and waits until it listens.
     pub(crate) async fn start(folder: &Path, settings: &[&str]) -> Self {
         let mut command = serve(folder, settings);
-        Self::run(command.env("DISPATCHER_ROOT_KEY", ROOT_KEY)).await.1
+        Self::run(command.env("DISPATCHER_ROOT_KEY", ROOT_KEY).env("DISPATCHER_SECRETS_KEY", keys::KEY)).await.1
+    }
+
+    /// As [`Self::start`], with these keys for secrets in place of the usual one; what it logs goes to `log`.
+    pub(crate) async fn start_with_keys(folder: &Path, settings: &[&str], keys: &str, log: &Path) -> Self {
+        let mut command = serve(folder, settings);
+        command.env("DISPATCHER_ROOT_KEY", ROOT_KEY).stderr(File::options().create(true).append(true).open(log).unwrap());
+        if !keys.is_empty() {
+            command.env("DISPATCHER_SECRETS_KEY", keys);
+        }
+        Self::run(&mut command).await.1
     }
 
     /// As [`Self::start`], without a root key of its own; answers what it said when it listened.
@@ -111,15 +124,20 @@ impl RestClient {
 
     /// Makes a client with one webhook that calls `url` for finished documents; answers an admin key.
     pub(crate) async fn register(&self, address: SocketAddr, url: &str) -> String {
-        let root = ("x-api-key", ROOT_KEY);
-        let (_, client) = self.post(address, "/v1/clients", &[root], &json!({"name": "acme"})).await.unwrap();
-        let key = json!({"role": "admin", "clientId": client["id"]});
-        let (_, key) = self.post(address, "/v1/api-keys", &[root], &key).await.unwrap();
-        let key = key["key"].as_str().unwrap().to_owned();
+        let key = self.admin(address).await;
         let webhook = json!({"name": "Webhook 1", "type": 0, "method": "POST", "url": url});
         let (status, _) = self.post(address, "/api_document/document_webhooks", &[("x-api-key", &key)], &webhook).await.unwrap();
         assert_eq!(status, 200);
         key
+    }
+
+    /// Makes a client; answers an admin key.
+    pub(crate) async fn admin(&self, address: SocketAddr) -> String {
+        let root = ("x-api-key", ROOT_KEY);
+        let (_, client) = self.post(address, "/v1/clients", &[root], &json!({"name": "acme"})).await.unwrap();
+        let key = json!({"role": "admin", "clientId": client["id"]});
+        let (_, key) = self.post(address, "/v1/api-keys", &[root], &key).await.unwrap();
+        key["key"].as_str().unwrap().to_owned()
     }
 
     /// The status and the JSON of the answer, or `None` when none came.
@@ -143,7 +161,14 @@ impl RestClient {
         shown
     }
 
-    async fn call(&self, method: Method, address: SocketAddr, path: &str, headers: HeaderMap, body: Option<Bytes>) -> Option<(u16, Value)> {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        address: SocketAddr,
+        path: &str,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Option<(u16, Value)> {
         let url = format!("http://{address}{path}").parse().unwrap();
         let limits = CallLimits { deadline: Instant::now() + Duration::from_secs(30), body_cap: 1 << 20 };
         let answer = self.0.call(OutboundRequest { method, url, headers, body }, limits).await.ok()?;

@@ -24,6 +24,8 @@ use webhook_dispatcher::store::group_commit::GroupLimits;
 use webhook_dispatcher::store::records::{DeliveryFilter, EventFilter, Page, Scope};
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
 
+use super::keys;
+
 /// When every test begins, in the words of answers with the offset of [`Rest::new`].
 pub(crate) const START_TEXT: &str = "2024-04-11T14:12:33.741194-03:00";
 
@@ -104,7 +106,8 @@ impl Rest {
         drop(tracing_subscriber::fmt().with_test_writer().try_init());
         let folder = tempfile::tempdir().unwrap();
         let ids = Arc::new(IdSource::seeded([1; 32]));
-        let options = SqliteOptions { path: folder.path().join("dispatcher.db"), readers: 2, ids: Arc::clone(&ids) };
+        let keyring = keys::ring(&[keys::KEY]);
+        let options = SqliteOptions { path: folder.path().join("dispatcher.db"), readers: 2, ids: Arc::clone(&ids), keyring };
         let store: Arc<dyn Store> = (setup.wrap)(Arc::new(SqliteStore::open(options).await.unwrap()));
         let clock = Arc::new(ManualClock::at(START));
         let root = ApiKey {

@@ -1,0 +1,7 @@
+-- What a webhook holds of secrets, encrypted together: all its headers, the fixed authorization, headers and body of the
+-- login. An envelope of version, key id, nonce, ciphertext and tag; null for a webhook without any.
+alter table webhook add column secrets blob check (length(secrets) > 37 and substr(secrets, 1, 1) = x'01');
+-- The key that the envelope names, as people read it.
+alter table webhook add column secrets_key text
+    generated always as (iif(secrets is null, null, lower(hex(substr(secrets, 2, 8))))) virtual;
+create index webhook_secrets_key on webhook (secrets_key) where secrets_key is not null;

@@ -1,0 +1,107 @@
+//! What a webhook holds of secrets, as one envelope in the column `secrets`.
+//!
+//! All headers are in it, not only those whose names say that they are secret: whatever an admin put there.
+
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Cells, Fields};
+use crate::domain::headers::Headers;
+use crate::domain::ids::WebhookId;
+use crate::domain::webhook::{SecretObject, WebhookDefinition};
+use crate::secrets::{Keyring, Place};
+use crate::store::error::StoreError;
+
+/// Pairs, not an object: so names keep their order and letter case.
+type Pairs = Vec<(String, String)>;
+
+/// The secrets of a definition. A field that is absent there is absent here.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(in crate::store) struct WebhookSecrets {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Pairs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_headers: Option<Pairs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_body: Option<Map<String, Value>>,
+}
+
+impl From<&WebhookDefinition> for WebhookSecrets {
+    fn from(definition: &WebhookDefinition) -> Self {
+        let authorization = &definition.authorization;
+        Self {
+            headers: definition.headers.as_ref().map(pairs),
+            authorization: authorization.fixed.as_ref().map(|fixed| fixed.expose_secret().to_owned()),
+            authorization_headers: authorization.headers.as_ref().map(pairs),
+            authorization_body: authorization.body.as_ref().map(|body| body.expose().clone()),
+        }
+    }
+}
+
+impl WebhookSecrets {
+    /// The envelope for the webhook with this id; `None` when there is nothing to keep.
+    pub(in crate::store) fn seal(&self, keyring: &Keyring, id: WebhookId) -> Result<Option<Vec<u8>>, StoreError> {
+        let text = Zeroizing::new(serde_json::to_vec(self).map_err(|error| StoreError::Backend(error.into()))?);
+        if text.as_slice() == b"{}" {
+            return Ok(None);
+        }
+        keyring.seal(place(id), &text).map(Some).map_err(|error| StoreError::Backend(error.into()))
+    }
+
+    /// What the envelope of the webhook with this id holds.
+    pub(super) fn unseal(keyring: &Keyring, id: WebhookId, envelope: &[u8]) -> Result<Self, StoreError> {
+        let text = unseal(keyring, id, envelope)?;
+        serde_json::from_slice(&text).map_err(|_| corrupt(id))
+    }
+
+    /// Puts them where they belong.
+    pub(super) fn restore(self, id: WebhookId, definition: &mut WebhookDefinition) -> Result<(), StoreError> {
+        let headers = |pairs: Option<Pairs>| pairs.map(Headers::check).transpose().map_err(|_| corrupt(id));
+        definition.headers = headers(self.headers)?;
+        definition.authorization.headers = headers(self.authorization_headers)?;
+        definition.authorization.fixed = self.authorization.map(SecretString::from);
+        definition.authorization.body = self.authorization_body.map(SecretObject::new);
+        Ok(())
+    }
+}
+
+/// The same secrets in an envelope of the newest key.
+pub(in crate::store) fn reseal(keyring: &Keyring, id: WebhookId, envelope: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let text = unseal(keyring, id, envelope)?;
+    keyring.seal(place(id), &text).map_err(|error| StoreError::Backend(error.into()))
+}
+
+/// Id and secrets of a row of `id, headers, authorization_fixed, authorization_headers, authorization_body`, as they were
+/// kept in clear.
+pub(in crate::store) fn secrets_in_clear(row: &dyn Cells) -> Result<(WebhookId, WebhookSecrets), StoreError> {
+    let fields = &mut Fields::of(row, "webhook");
+    let id = fields.id("id")?;
+    let secrets = WebhookSecrets {
+        headers: fields.optional("headers", |text| serde_json::from_str(text).ok())?,
+        authorization: fields.optional_text("authorization_fixed")?,
+        authorization_headers: fields.optional("authorization_headers", |text| serde_json::from_str(text).ok())?,
+        authorization_body: fields.optional("authorization_body", |text| serde_json::from_str(text).ok())?,
+    };
+    Ok((id, secrets))
+}
+
+fn unseal(keyring: &Keyring, id: WebhookId, envelope: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    keyring.unseal(place(id), envelope).map_err(|source| StoreError::Sealed { table: "webhook", id: id.to_string(), source })
+}
+
+fn place(id: WebhookId) -> Place {
+    Place { table: "webhook", column: "secrets", row: id.as_uuid() }
+}
+
+fn corrupt(id: WebhookId) -> StoreError {
+    StoreError::Corrupt { table: "webhook", column: "secrets", id: id.to_string() }
+}
+
+fn pairs(headers: &Headers) -> Pairs {
+    headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}

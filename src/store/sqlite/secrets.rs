@@ -1,0 +1,113 @@
+//! Which keys secrets are kept under, and encrypting them anew.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::task::spawn_blocking;
+
+use super::SqliteStore;
+use super::connect::{Settings, connect_writer};
+use super::migrate::{migrate, schema_version};
+use super::statements::Statements;
+use crate::domain::ids::WebhookId;
+use crate::secrets::Keyring;
+use crate::store::contract::Secrets;
+use crate::store::error::StoreError;
+use crate::store::keys::{key_use, refuse_unknown};
+use crate::store::records::KeyUse;
+use crate::store::rows::{Fields, reseal, secrets_in_clear};
+use crate::store::schema::LAST_IN_CLEAR;
+
+/// Along the index `webhook_secrets_key`.
+pub(super) const KEYS_IN_USE: &str = "select secrets_key, count(*) from webhook where secrets_key is not null group by secrets_key";
+
+/// The two ranges of the index `webhook_secrets_key` beside the newest key.
+pub(super) const UNDER_OTHER_KEYS: &str = "
+    select id, secrets from webhook where secrets_key < ?1
+    union all select id, secrets from webhook where secrets_key > ?1
+    limit ?2";
+
+const RESEAL: &str = "update webhook set secrets = ?2 where id = ?1";
+
+const IN_CLEAR: &str = "
+    select id, headers, authorization_fixed, authorization_headers, authorization_body from webhook
+    where coalesce(headers, authorization_fixed, authorization_headers, authorization_body) is not null limit 500";
+
+const ENCRYPT: &str = "
+    update webhook set secrets = ?2,
+        headers = null, authorization_fixed = null, authorization_headers = null, authorization_body = null
+    where id = ?1";
+
+#[async_trait]
+impl Secrets for SqliteStore {
+    async fn keys_in_use(&self) -> Result<Vec<KeyUse>, StoreError> {
+        self.readers.read(keys_in_use).await
+    }
+
+    async fn reseal(&self, limit: u32) -> Result<u64, StoreError> {
+        let keyring = Arc::clone(&self.keyring);
+        self.writer.write(move |tx| reseal_some(tx.db, &keyring, limit)).await
+    }
+}
+
+/// Makes the file fit for `keyring`, or refuses it: nothing in it is in clear, and every key that it needs is there.
+pub(super) async fn prepare(settings: Settings, keyring: Arc<Keyring>) -> Result<(), StoreError> {
+    let preparing = spawn_blocking(move || {
+        let mut db = connect_writer(&settings)?;
+        encrypt_secrets_in_clear(&mut db, &keyring)?;
+        migrate(&mut db, None)?;
+        refuse_unknown(&keyring, &keys_in_use(&db)?)
+    });
+    preparing.await.map_err(|panicked| StoreError::Backend(panicked.into()))?
+}
+
+fn keys_in_use(db: &Connection) -> Result<Vec<KeyUse>, StoreError> {
+    db.rows(KEYS_IN_USE, (), |row| key_use(row))
+}
+
+fn reseal_some(db: &Connection, keyring: &Keyring, limit: u32) -> Result<u64, StoreError> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let fields = &mut Fields::of(row, "webhook");
+        let id: WebhookId = fields.id("id")?;
+        Ok((id, reseal(keyring, id, fields.bytes("secrets")?)?))
+    };
+    let resealed = db.rows(UNDER_OTHER_KEYS, (keyring.newest().to_string(), limit), read)?;
+    for (id, envelope) in &resealed {
+        db.change(RESEAL, (id.as_uuid(), envelope))?;
+    }
+    Ok(resealed.len() as u64)
+}
+
+/// Encrypts what a database holds in clear that was made before secrets were encrypted.
+///
+/// Has to come before the migration that drops the columns in clear, which refuses to run otherwise. Ends with a file in
+/// which nothing of them is left, and can be repeated when it was cut short anywhere.
+fn encrypt_secrets_in_clear(db: &mut Connection, keyring: &Keyring) -> Result<(), StoreError> {
+    if !(1..=LAST_IN_CLEAR).contains(&schema_version(db)?) {
+        return Ok(());
+    }
+    migrate(db, Some(LAST_IN_CLEAR))?;
+    let mut webhooks = 0;
+    loop {
+        let encrypted = encrypt_some(db, keyring)?;
+        webhooks += encrypted;
+        if encrypted == 0 {
+            break;
+        }
+    }
+    // What was overwritten still lies in free pages and in the log; both are written anew.
+    db.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
+    tracing::info!(webhooks, key = %keyring.newest(), "secrets that were kept in clear are encrypted");
+    Ok(())
+}
+
+fn encrypt_some(db: &mut Connection, keyring: &Keyring) -> Result<usize, StoreError> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = transaction.rows(IN_CLEAR, (), |row| secrets_in_clear(row))?;
+    for (id, secrets) in &found {
+        transaction.change(ENCRYPT, (id.as_uuid(), secrets.seal(keyring, *id)?))?;
+    }
+    transaction.commit()?;
+    Ok(found.len())
+}

@@ -17,6 +17,7 @@ use webhook_dispatcher::domain::delivery::Transition;
 use webhook_dispatcher::domain::event::{Event, EventType};
 use webhook_dispatcher::domain::ids::{ClientId, IdSource, NodeId, WebhookId};
 use webhook_dispatcher::domain::method::Method;
+use webhook_dispatcher::domain::signature::SigningKeys;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::time::Timestamp;
 use webhook_dispatcher::domain::webhook::{AuthorizationFields, DeliverySettings, Webhook, WebhookDefinition, WebhookState};
@@ -101,7 +102,16 @@ fn webhook(client_id: ClientId, ids: &IdSource) -> Webhook {
         authorization: AuthorizationFields::default(),
         delivery: DeliverySettings::default(),
     };
-    Webhook { id: ids.next(START), client_id, version: 1, definition, state: WebhookState::Active, created_at: START, updated_at: START }
+    Webhook {
+        id: ids.next(START),
+        client_id,
+        version: 1,
+        definition,
+        signing_keys: SigningKeys::default(),
+        state: WebhookState::Active,
+        created_at: START,
+        updated_at: START,
+    }
 }
 
 fn record(claimed: &ClaimedDelivery, now: Timestamp) -> AttemptRecord {

@@ -127,6 +127,7 @@ impl App {
             clock: Arc::clone(clock),
             ids: Arc::clone(ids),
             key_chance: chance.key_source(),
+            signing_chance: chance.seed_source(),
             settings: api_settings(config),
         });
         let api = tokio::spawn(api::serve(listener, router, stop_api.clone()));
@@ -339,6 +340,11 @@ impl Chance {
     fn key_source(&self) -> Box<dyn Fn() -> [u8; 24] + Send + Sync> {
         let chance = self.clone();
         Box::new(move || chance.key())
+    }
+
+    fn seed_source(&self) -> Box<dyn Fn() -> [u8; 32] + Send + Sync> {
+        let chance = self.clone();
+        Box::new(move || chance.seed())
     }
 
     fn fill<const N: usize>(&self) -> [u8; N] {

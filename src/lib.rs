@@ -7,7 +7,7 @@
 //!    **webhook** that wants it. Only then is the answer 202.
 //! 2. The store signals the [`delivery::pool`]. The [`delivery::lanes`] say which webhooks have room, and the pool
 //!    claims that much of what is due, of the lanes that this [`node`] serves. A **claim** carries a token: a write with another token changes nothing.
-//! 3. A [`delivery::worker`] makes one **attempt**: [`delivery::request`] puts the event's subject into the url,
+//! 3. A [`delivery::worker`] makes one **attempt**: [`delivery::request`] puts the event's subject into the url and signs,
 //!    [`delivery::sender`] logs in through [`token`] where the webhook says so and sends through [`egress`], the only way
 //!    out of the process.
 //! 4. [`delivery::outcome`] says what the answer means, [`domain::retry`] when to try again, and
@@ -21,7 +21,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`domain`] | the words and the pure rules: states, schedules, urls, authorization, addresses |
+//! | [`domain`] | the words and the pure rules: states, schedules, urls, authorization, addresses, signatures |
 //! | [`secrets`] | how secrets are kept at rest: keys, the ring of those that live, envelopes |
 //! | [`store`] | the contract of what is kept, and behind it SQLite for one process, PostgreSQL for many |
 //! | [`egress`] | the one guarded way to call a url that a customer typed |

@@ -47,7 +47,7 @@ const CRATES: &[Confined] = &[
     Confined { names: &["sqlx", "rusqlite", "rustix"], places: &["src/store"] },
     Confined { names: &["axum"], places: &["src/api", "src/demo"] },
     Confined { names: &["reqwest"], places: &["src/egress"] },
-    Confined { names: &["aws_lc_rs"], places: &["src/secrets"] },
+    Confined { names: &["aws_lc_rs"], places: &["src/secrets", "src/domain/signature"] },
     Confined { names: &["anyhow"], places: &["src/main", "src/cli", "src/app", "src/demo"] },
     Confined { names: &["clap"], places: &["src/main", "src/cli"] },
 ];

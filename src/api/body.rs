@@ -1,6 +1,6 @@
 //! Request bodies: JSON as bytes, read up to the configured cap, declared as JSON and valid UTF-8.
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
@@ -57,6 +57,31 @@ impl FromRequest<Api> for JsonBody {
             }
             Err(_) => Err(ApiError::UnreadableBody),
         }
+    }
+}
+
+/// A body that may be left out.
+pub(super) struct OptionalBody(Option<JsonBody>);
+
+impl OptionalBody {
+    /// The body as a JSON object; an empty one when there is no body.
+    ///
+    /// # Errors
+    ///
+    /// As for [`JsonBody::object`].
+    pub(super) fn object(&self) -> Result<Map<String, Value>, ApiError> {
+        self.0.as_ref().map_or_else(|| Ok(Map::new()), JsonBody::object)
+    }
+}
+
+impl FromRequest<Api> for OptionalBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        if request.body().is_end_stream() {
+            return Ok(Self(None));
+        }
+        JsonBody::from_request(request, api).await.map(|body| Self(Some(body)))
     }
 }
 

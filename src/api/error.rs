@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::domain::delivery::DeliveryState;
+use crate::domain::signature::TooManyKeys;
 use crate::intake::IntakeError;
 use crate::store::StoreError;
 
@@ -84,6 +85,9 @@ pub(super) enum Conflict {
     /// Others kept changing the same webhook.
     #[error("the webhook was changed by others at the same time; read it again")]
     ChangedMeanwhile,
+    /// Every request would carry a signature by each.
+    #[error("{TooManyKeys}: wait until one ends, or end them all with overlapSeconds 0")]
+    TooManySigningKeys,
     /// Without it nobody could manage clients.
     #[error("the last root key cannot be deleted")]
     LastRootKey,

@@ -18,6 +18,7 @@ mod events;
 mod fields;
 mod health;
 mod key_cache;
+mod key_set;
 mod nodes;
 mod path;
 mod query;
@@ -35,7 +36,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::server::serve;
-pub use self::state::{ApiSettings, ApiState, KeyChance};
+pub use self::state::{ApiSettings, ApiState, KeyChance, SigningChance};
 
 use self::error::ApiError;
 use self::state::Api;
@@ -49,6 +50,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(enqueue::routes())
         .merge(events::routes())
         .merge(health::routes())
+        .merge(key_set::routes())
         .merge(nodes::routes())
         .merge(webhooks::routes());
     guarded(routes, state)
@@ -78,11 +80,11 @@ fn answer_to_panic(panic: Box<dyn Any + Send>) -> Response {
     ApiError::Panicked.into_response()
 }
 
-/// No answer may be taken for another type or kept by a cache.
+/// No answer may be taken for another type, or kept by a cache unless it says so itself.
 async fn guard(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

@@ -16,6 +16,9 @@ use crate::store::Store;
 /// The random part of a new API key.
 pub type KeyChance = Box<dyn Fn() -> [u8; 24] + Send + Sync>;
 
+/// What new signing keys are made of.
+pub type SigningChance = Box<dyn Fn() -> [u8; 32] + Send + Sync>;
+
 /// Everything the API needs of the rest of the dispatcher.
 pub struct ApiState {
     /// Where everything is kept.
@@ -30,6 +33,8 @@ pub struct ApiState {
     pub ids: Arc<IdSource>,
     /// The random part of new API keys.
     pub key_chance: KeyChance,
+    /// What new signing keys are made of.
+    pub signing_chance: SigningChance,
     /// What the configuration says of the API.
     pub settings: ApiSettings,
 }

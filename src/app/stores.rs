@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
 use tracing::warn;
 
@@ -65,7 +65,7 @@ fn embedded_keyring(given: Vec<SecretKey>, database: &Path, chance: &[u8; 32]) -
         }
         None => {}
     }
-    ring(keys).ok_or_else(|| anyhow::anyhow!("no key for secrets"))
+    ring(keys).context("there is no key for the secrets of webhooks")
 }
 
 /// Nodes share their keys, so none of them may make one.

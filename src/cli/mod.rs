@@ -7,6 +7,7 @@ mod check_config;
 mod demo;
 mod secrets;
 mod serve;
+mod verify;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ enum Command {
     CheckConfig(ConfigArgs),
     /// Makes keys for the secrets of webhooks, and encrypts secrets under a new one.
     Secrets(secrets::SecretsArgs),
+    /// Judges whether a request that a receiver captured is genuine.
+    Verify(verify::VerifyArgs),
 }
 
 /// Where the configuration comes from, beside the defaults and the environment.
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::Secrets(args) => secrets::run(args),
+        Command::Verify(args) => return verify::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -63,6 +63,8 @@ ids! {
     DeliveryId,
     /// Names a running process.
     NodeId,
+    /// Names a key that signs a webhook's requests (not the key itself).
+    SigningKeyId,
     /// Fences a claim: no two claims of one delivery ever carry the same token.
     ClaimToken,
 }

@@ -17,6 +17,7 @@ pub mod method;
 pub mod node;
 pub mod rate_limit;
 pub mod retry;
+pub mod signature;
 pub mod target_url;
 pub mod time;
 pub mod webhook;

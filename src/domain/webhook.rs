@@ -15,6 +15,7 @@ use super::ids::{ClientId, WebhookId};
 use super::method::Method;
 use super::rate_limit::RateLimit;
 use super::retry::RetryPolicy;
+use super::signature::SigningKeys;
 use super::target_url::{LoginUrl, TargetUrl};
 use super::time::Timestamp;
 
@@ -32,6 +33,8 @@ pub struct Webhook {
     pub version: i64,
     /// Where and how to call.
     pub definition: WebhookDefinition,
+    /// What signs its requests; nothing until its owner asks for a key.
+    pub signing_keys: SigningKeys,
     /// Whether it is called at present.
     pub state: WebhookState,
     /// When it was made.
@@ -145,6 +148,8 @@ pub struct DeliverySettings {
     pub max_in_flight: Option<u32>,
     /// How many requests may start in a while; `None` for no limit.
     pub rate_limit: Option<RateLimit>,
+    /// Whether requests carry an HTTP message signature too, once there is a key.
+    pub http_signature: bool,
 }
 
 /// Whether a webhook is called at present. Its deliveries wait while it is not; they are never dropped.

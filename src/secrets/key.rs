@@ -47,6 +47,9 @@ pub enum WeakKey {
     /// Holds a word or a sequence that everybody would try.
     #[error("this key holds a well-known word or sequence")]
     WellKnown,
+    /// The cryptographic library makes no key of it, which it can of any text.
+    #[error("no key can be made of this text")]
+    Underivable,
 }
 
 impl SecretKey {
@@ -58,9 +61,9 @@ impl SecretKey {
         refuse_weak(text)?;
         let source = Salt::new(HKDF_SHA256, SALT).extract(text.as_bytes());
         let (Some(key), Some(id)) = (derive::<32>(&source, b"key"), derive(&source, b"id")) else {
-            return Err(WeakKey::Length);
+            return Err(WeakKey::Underivable);
         };
-        let cipher = RandomizedNonceKey::new(&AES_256_GCM_SIV, &key[..]).map_err(|_| WeakKey::Length)?;
+        let cipher = RandomizedNonceKey::new(&AES_256_GCM_SIV, &key[..]).map_err(|_| WeakKey::Underivable)?;
         Ok(Self { id: KeyId(*id), cipher })
     }
 
@@ -146,7 +149,7 @@ impl KeyType for Bytes {
     }
 }
 
-/// `None` only if HKDF could not give so many bytes, which it can.
+/// So many bytes for one purpose.
 fn derive<const N: usize>(source: &Prk, purpose: &[u8]) -> Option<Zeroizing<[u8; N]>> {
     let mut derived = Zeroizing::new([0; N]);
     source.expand(&[purpose], Bytes(N)).ok()?.fill(&mut derived[..]).ok()?;

@@ -18,20 +18,23 @@ use tokio::sync::broadcast;
 use super::error::StoreError;
 use super::records::{
     AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, Enqueued,
-    EventDetail, EventFilter, Fill, KeyDeletion, KeyUse, KnownNode, NewEvent, Page, RecordOutcome, Removed, RetentionStep, Scope,
-    WebhookWrite,
+    EventDetail, EventFilter, Fill, KeyDeletion, KeyUse, KnownNode, NewEvent, Page, PublicKey, RecordOutcome, Removed, RetentionStep,
+    Scope, SigningRotation, WebhookWrite,
 };
 use super::signal::Signal;
 use crate::domain::client::{ApiKey, Client, KeyHash};
 use crate::domain::event::Event;
-use crate::domain::ids::{ApiKeyId, ClientId, DeliveryId, EventId, NodeId, WebhookId};
+use crate::domain::ids::{ApiKeyId, ClientId, DeliveryId, EventId, NodeId, SigningKeyId, WebhookId};
 use crate::domain::node::Node;
+use crate::domain::signature::SigningKey;
+#[cfg(doc)]
+use crate::domain::signature::SigningKeys;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 
 /// A whole store.
 #[async_trait]
-pub trait Store: Queue + Nodes + Deliveries + Webhooks + Clients + Secrets + Upkeep {
+pub trait Store: Queue + Nodes + Deliveries + Webhooks + Signing + Clients + Secrets + Upkeep {
     /// Hints about what this store wrote from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;
 
@@ -148,6 +151,24 @@ pub trait Webhooks: Send + Sync {
 
     /// Webhooks of a scope, newest first.
     async fn webhooks(&self, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError>;
+}
+
+/// The keys that sign the requests of webhooks.
+#[async_trait]
+pub trait Signing: Send + Sync {
+    /// Makes `key` the current one of a webhook, as [`SigningKeys::rotated`] says; the webhook's version becomes one higher.
+    async fn rotate_signing_key(
+        &self,
+        scope: Scope,
+        id: WebhookId,
+        key: SigningKey,
+        overlap: Duration,
+        now: Timestamp,
+    ) -> Result<SigningRotation, StoreError>;
+
+    /// The public keys that sign at `now`, of webhooks of every client that are not deleted: the one with this id, or the
+    /// newest `limit`, newest first.
+    async fn public_keys(&self, id: Option<SigningKeyId>, now: Timestamp, limit: u32) -> Result<Vec<PublicKey>, StoreError>;
 }
 
 /// Clients and their API keys.

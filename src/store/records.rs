@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::attempt::{Attempt, AttemptOutcome};
 use crate::domain::delivery::{Delivery, DeliveryState, Transition};
 use crate::domain::event::{Event, EventType};
-use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, WebhookId};
+use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, SigningKeyId, WebhookId};
 use crate::domain::node::Node;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{DisableReason, Webhook};
@@ -355,4 +355,27 @@ pub struct KeyUse {
     pub key: KeyId,
     /// The rows.
     pub rows: u64,
+}
+
+/// What became of a new signing key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningRotation {
+    /// It signs from now on, and the keys before it until then; `None` if none of them does any more.
+    Rotated {
+        /// When the last of the keys before it ends.
+        previous_valid_until: Option<Timestamp>,
+    },
+    /// There is no such webhook in that scope.
+    NotFound,
+    /// As many keys as may be are valid already.
+    TooManyKeys,
+}
+
+/// The public half of a signing key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    /// What it is found by.
+    pub id: SigningKeyId,
+    /// The Ed25519 key.
+    pub ed25519: [u8; 32],
 }

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -57,7 +59,8 @@ impl Aviary {
         self.process.address
     }
 
-    async fn register(&self, fields: Value) {
+    /// Makes a webhook; answers its id.
+    async fn register(&self, fields: Value) -> String {
         let mut webhook = json!({
             "name": "Canary", "events": ["document.finished"], "method": "POST",
             "headers": {"X-Api-Key": "canary-header-value", "X-Plain": "plain"},
@@ -65,6 +68,15 @@ impl Aviary {
         webhook.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let (status, answer) = self.rest.post(self.address(), "/v1/webhooks", &[("x-api-key", &self.key)], &webhook).await.unwrap();
         assert_eq!(status, 201, "{answer}");
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Gives a webhook a signing key; answers the secret, which no other answer holds.
+    async fn signing_secret(&self, id: &str) -> String {
+        let path = format!("/v1/webhooks/{id}/rotate-secret");
+        let (status, answer) = self.rest.post(self.address(), &path, &[("x-api-key", &self.key)], &json!({})).await.unwrap();
+        assert_eq!(status, 200, "{answer}");
+        answer["secret"].as_str().unwrap().strip_prefix("whsec_").unwrap().to_owned()
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -127,7 +139,9 @@ async fn no_secret_is_said_answered_or_kept_in_clear() {
     let login = aviary.receiver.url(&format!("/login?key={IN_QUERY}"));
     let user = |password: &str| json!({"user": "canary-user", "password": password});
     let login_headers = json!({"Content-Type": "application/x-www-form-urlencoded", "X-Client-Secret": "canary-login-header"});
-    aviary.register(json!({"url": url("/fixed"), "authorization": "Bearer canary-fixed-value"})).await;
+    let fixed = json!({"url": url("/fixed"), "authorization": "Bearer canary-fixed-value", "httpSignature": {"enabled": true}});
+    let signed = aviary.register(fixed).await;
+    let signing_secret = aviary.signing_secret(&signed).await;
     aviary.register(json!({"url": url("/refuse"), "authorization": "canary-fixed-too"})).await;
     for password in ["canary-password", "canary-wrong"] {
         let authorized = json!({"url": url("/logged-in"), "authorizationUrl": login, "authorizationHeaders": login_headers, "authorizationBody": user(password)});
@@ -146,6 +160,7 @@ async fn no_secret_is_said_answered_or_kept_in_clear() {
     assert_eq!(deliveries.len(), 6);
     let sent = |path: &str, header: &str| aviary.receiver.seen_at(path)[0].header(header).unwrap().to_owned();
     assert_eq!(sent("/fixed", "authorization"), "Bearer canary-fixed-value");
+    assert!(sent("/fixed", "webhook-signature").starts_with("v1,"));
     assert_eq!(sent("/logged-in", "authorization"), "Bearer canary-access-token");
     assert_eq!(sent("/refuse", "x-api-key"), "canary-header-value");
     assert_eq!(aviary.receiver.seen_at("/login").len(), 2);
@@ -161,7 +176,9 @@ async fn no_secret_is_said_answered_or_kept_in_clear() {
     assert_nothing("/v1/nodes", &aviary.rest.get(aviary.address(), "/v1/nodes", ROOT_KEY).await.to_string());
     // Whoever defined them sees the urls again.
     for path in ["/v1/webhooks", "/api_document/document_webhooks"] {
-        assert_no_canary(path, aviary.get(path).await.to_string().as_bytes());
+        let shown = aviary.get(path).await.to_string();
+        assert_no_canary(path, shown.as_bytes());
+        assert!(!shown.contains(&signing_secret));
     }
     for body in [
         r#"{"authorization": {"x": "canary-1"}, "headers": {"X-A": ["canary-2"], "X-Key": "canary-3\n"}, "authorizationBody": "canary-4"}"#,
@@ -172,6 +189,10 @@ async fn no_secret_is_said_answered_or_kept_in_clear() {
         assert_nothing("a refusal", &aviary.refused(body).await);
     }
     assert_no_canary("the database in use", &aviary.database());
+    let bytes = STANDARD.decode(&signing_secret).unwrap();
+    let spelled = [bytes.clone(), signing_secret.clone().into_bytes(), json!(bytes).to_string().into_bytes()];
+    assert!(spelled.iter().all(|secret| !aviary.database().windows(secret.len()).any(|part| part == secret)));
+    assert!(!aviary.log().contains(&signing_secret));
     let log = aviary.log();
     assert!(log.contains("TRACE") && log.contains("DEBUG"), "the log is loud: {log}");
     assert_nothing("the log", &log);

@@ -12,3 +12,4 @@ mod secrets;
 mod serve;
 mod store_conformance;
 mod support;
+mod verify;

@@ -9,6 +9,7 @@ use super::change::{Change, restore_masked};
 use super::definition;
 use super::edition::Edition;
 use crate::domain::ids::WebhookId;
+use crate::domain::signature::SigningKeys;
 use crate::domain::webhook::{Webhook, WebhookState};
 use crate::store::records::{Scope, WebhookWrite};
 
@@ -20,8 +21,16 @@ pub(super) async fn create(api: &Api, caller: &Caller, body: Map<String, Value>,
     let client_id = caller.client_id()?;
     let definition = definition::parse(&edition.known(body), edition, &api.settings)?;
     let now = api.clock.now();
-    let webhook =
-        Webhook { id: api.ids.next(now), client_id, version: 1, definition, state: WebhookState::Active, created_at: now, updated_at: now };
+    let webhook = Webhook {
+        id: api.ids.next(now),
+        client_id,
+        version: 1,
+        definition,
+        signing_keys: SigningKeys::default(),
+        state: WebhookState::Active,
+        created_at: now,
+        updated_at: now,
+    };
     match api.store.insert_webhook(webhook.clone()).await? {
         WebhookWrite::Stored => Ok(webhook),
         WebhookWrite::NotFound => Err(ApiError::NotFound),

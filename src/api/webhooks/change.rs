@@ -123,6 +123,7 @@ fn written(definition: &WebhookDefinition) -> Map<String, Value> {
         ("timeoutMs", json!(delivery.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)))),
         ("maxInFlight", json!(delivery.max_in_flight)),
         ("rateLimit", json!(delivery.rate_limit)),
+        ("httpSignature", json!({ "enabled": delivery.http_signature })),
     ];
     fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -127,7 +127,18 @@ fn delivery(fields: &mut Fields<'_>) -> DeliverySettings {
         timeout: fields.optional("timeoutMs", |value| integer(value, 100..=300_000)).map(|ms| Duration::from_millis(ms.into())),
         max_in_flight: fields.optional("maxInFlight", |value| integer(value, 1..=1_024)),
         rate_limit: rate_limit(fields),
+        http_signature: http_signature(fields).unwrap_or(false),
     }
+}
+
+/// Whether requests carry an HTTP message signature: `{"enabled": true}`.
+fn http_signature(fields: &mut Fields<'_>) -> Option<bool> {
+    let object = fields.optional("httpSignature", |value| value.as_object().ok_or_else(|| "must be a JSON object".into()))?;
+    let enabled = object.get("enabled").and_then(Value::as_bool);
+    if enabled.is_none() {
+        fields.refuse("httpSignature.enabled", "must be true or false");
+    }
+    enabled
 }
 
 fn retry(fields: &mut Fields<'_>) -> Option<RetryPolicy> {

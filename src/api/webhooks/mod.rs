@@ -7,6 +7,7 @@ mod definition;
 mod edition;
 mod lane_view;
 mod ocr;
+mod signing;
 mod v1;
 mod view;
 

@@ -13,7 +13,7 @@ use super::super::query::{PageView, Query};
 use super::super::state::Api;
 use super::edition::Edition;
 use super::view::{V1View, View};
-use super::{actions, by_id};
+use super::{actions, by_id, signing};
 use crate::domain::ids::WebhookId;
 use crate::domain::webhook::WebhookState;
 
@@ -23,6 +23,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/v1/webhooks/{id}", by_id::routes::<V1View>())
         .route("/v1/webhooks/{id}/pause", post(pause))
         .route("/v1/webhooks/{id}/resume", post(resume))
+        .route("/v1/webhooks/{id}/rotate-secret", post(signing::rotate_secret))
 }
 
 async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody) -> Result<(StatusCode, Json<V1View>), ApiError> {

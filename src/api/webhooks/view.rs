@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::super::state::Api;
 use super::edition::Edition;
 use super::lane_view::LaneView;
+use super::signing::SigningView;
 use crate::domain::authorization::mask_authorization;
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
@@ -50,7 +51,14 @@ pub(super) struct V1View {
     timeout_ms: Option<u128>,
     max_in_flight: Option<u32>,
     rate_limit: Option<RateLimit>,
+    http_signature: HttpSignatureView,
+    signing: Option<SigningView>,
     lane: LaneView,
+}
+
+#[derive(Serialize)]
+struct HttpSignatureView {
+    enabled: bool,
 }
 
 /// A way to show a webhook.
@@ -105,6 +113,8 @@ impl View for V1View {
             timeout_ms: delivery.timeout.map(|timeout| timeout.as_millis()),
             max_in_flight: delivery.max_in_flight,
             rate_limit: delivery.rate_limit,
+            http_signature: HttpSignatureView { enabled: delivery.http_signature },
+            signing: SigningView::of(api, &webhook.signing_keys),
             lane: LaneView::of(api, &api.lanes.view(&webhook)),
             ocr: OcrView::of(api, webhook),
         }

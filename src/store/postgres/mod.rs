@@ -41,6 +41,7 @@ mod plans;
 mod queue;
 mod record;
 mod secrets;
+mod signing;
 mod upkeep;
 mod value;
 mod webhooks;

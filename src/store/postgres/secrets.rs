@@ -3,28 +3,32 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection};
 
 use super::PostgresStore;
 use super::connect::{migrate, schema_version};
-use crate::domain::ids::WebhookId;
 use crate::secrets::Keyring;
 use crate::store::contract::Secrets;
 use crate::store::error::StoreError;
 use crate::store::keys::key_use;
 use crate::store::records::KeyUse;
-use crate::store::rows::{Fields, reseal, secrets_in_clear};
+use crate::store::rows::{Envelopes, secrets_in_clear};
 use crate::store::schema::LAST_IN_CLEAR;
 
-const KEYS_IN_USE: &str = "select secrets_key, count(*) from webhook where secrets_key is not null group by secrets_key";
+/// A row with two envelopes under one key counts once.
+const KEYS_IN_USE: &str = "
+    select key, count(*) from (
+        select secrets_key as key, id from webhook where secrets_key is not null
+        union select signing_keys_key, id from webhook where signing_keys_key is not null) used
+    group by key";
 
 /// Waits for whoever changes one of them at the moment, and then passes over it if it is under the newest key.
 const UNDER_OTHER_KEYS: &str = "
-    select id, secrets from webhook where secrets_key is not null and secrets_key <> $1 order by id limit $2 for no key update";
+    select id, secrets, signing_keys from webhook where secrets_key <> $1 or signing_keys_key <> $1
+    order by id limit $2 for no key update";
 
 /// Holds what [`UNDER_OTHER_KEYS`] chose.
-const RESEAL: &str = "update webhook set secrets = $2 where id = $1";
+const RESEAL: &str = "update webhook set secrets = $2, signing_keys = $3 where id = $1";
 
 const ONE_NODE_AT_A_TIME: &str = "select pg_advisory_lock(hashtextextended('webhook-dispatcher: secrets in clear', 0))";
 
@@ -58,16 +62,10 @@ async fn reseal_some(db: &mut PgConnection, keyring: &Keyring, limit: u32) -> Re
     let query = sqlx::query(UNDER_OTHER_KEYS).bind(keyring.newest().to_string()).bind(i64::from(limit));
     let rows = query.fetch_all(&mut *db).await?;
     for row in &rows {
-        let (id, envelope) = sealed(row)?;
-        let resealed = reseal(keyring, id, envelope)?;
-        sqlx::query(RESEAL).bind(id.as_uuid()).bind(resealed).execute(&mut *db).await?;
+        let Envelopes { id, secrets, signing_keys } = Envelopes::resealed(row, keyring)?;
+        sqlx::query(RESEAL).bind(id.as_uuid()).bind(secrets).bind(signing_keys).execute(&mut *db).await?;
     }
     Ok(rows.len() as u64)
-}
-
-fn sealed(row: &PgRow) -> Result<(WebhookId, &[u8]), StoreError> {
-    let fields = &mut Fields::of(row, "webhook");
-    Ok((fields.id("id")?, fields.bytes("secrets")?))
 }
 
 /// Encrypts what a database holds in clear that was made before secrets were encrypted.

@@ -29,10 +29,10 @@ const HOLD_CLIENT: &str = "select true from client where id = $1 and deleted_at 
 const INSERT: &str = "
     insert into webhook (name, type_code, events, method, url, header_auth,
         authorization_url, authorization_method, authorization_response_token_attr,
-        retry, timeout_ms, max_in_flight, rate_limit, secrets,
+        retry, timeout_ms, max_in_flight, rate_limit, http_signature, secrets,
         id, client_id, version, state, disable_reason, state_changed_at, created_at, updated_at)
-    values ($1, $2, $3::json, $4, $5, $6, $7, $8, $9, $10::json, $11, $12, $13::json, $14,
-        $15, $16, $17, $18, $19, $20, $20, $21)";
+    values ($1, $2, $3::json, $4, $5, $6, $7, $8, $9, $10::json, $11, $12, $13::json, $14, $15,
+        $16, $17, $18, $19, $20, $21, $21, $22)";
 
 /// Whoever is first to ask changes the webhook; the next one sees the new version.
 const VERSION: &str = "select version from webhook where id = $1 and client_id = $2 and deleted_at is null for no key update";
@@ -41,13 +41,15 @@ const VERSION: &str = "select version from webhook where id = $1 and client_id =
 const UPDATE: &str = "
     update webhook set name = $1, type_code = $2, events = $3::json, method = $4, url = $5, header_auth = $6,
         authorization_url = $7, authorization_method = $8, authorization_response_token_attr = $9,
-        retry = $10::json, timeout_ms = $11, max_in_flight = $12, rate_limit = $13::json, secrets = $14,
-        updated_at = $15, version = version + 1
-    where id = $16";
+        retry = $10::json, timeout_ms = $11, max_in_flight = $12, rate_limit = $13::json, http_signature = $14, secrets = $15,
+        updated_at = $16, version = version + 1
+    where id = $17";
 
 const INSERT_EVENTS: &str = "
     insert into webhook_event (client_id, event_type, webhook_id)
     select distinct $1::uuid, event_type, $3::uuid from unnest($2::text[]) as t (event_type)";
+
+const DELETE_PUBLIC_KEYS: &str = "delete from public_key where webhook_id = $1";
 
 const DELETE_EVENTS: &str = "delete from webhook_event where webhook_id = $1";
 
@@ -63,7 +65,8 @@ const HOLD_FOR_DELETION: &str = "
 
 /// The row stays for the deliveries that speak of it; what may hold secrets goes.
 const DELETE: &str = "
-    update webhook set deleted_at = $2, updated_at = $2, version = version + 1, secrets = null
+    update webhook set deleted_at = $2, updated_at = $2, version = version + 1,
+        secrets = null, signing_keys = null
     where id = $1";
 
 /// Reads the pending ones alone, not all that the webhook ever got; so many at a time, for a statement has a limit of time.
@@ -138,6 +141,7 @@ fn bind_definition<'q>(query: Query<'q, Postgres, PgArguments>, written: Written
         .bind(written.timeout_ms)
         .bind(written.max_in_flight)
         .bind(json(written.rate_limit))
+        .bind(written.http_signature)
         .bind(written.secrets)
 }
 
@@ -232,6 +236,7 @@ pub(super) async fn delete(call: &mut Call<'_>, scope: Scope, id: WebhookId, now
     }
     sqlx::query(DELETE).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?;
     sqlx::query(DELETE_EVENTS).bind(id.as_uuid()).execute(&mut *call.db).await?;
+    sqlx::query(DELETE_PUBLIC_KEYS).bind(id.as_uuid()).execute(&mut *call.db).await?;
     while sqlx::query(CANCEL_PENDING).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?.rows_affected() > 0 {}
     call.signal(Signal::WebhookChanged(id));
     Ok(true)

@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 mod attempt;
 mod client;
 mod delivery;
+mod signing_keys;
 mod webhook;
 mod webhook_secrets;
 pub(super) mod words;
@@ -21,8 +22,9 @@ pub(super) mod words;
 pub(super) use self::attempt::{attempt, attempt_columns};
 pub(super) use self::client::{client, client_columns, key, key_columns};
 pub(super) use self::delivery::{claimed, delivery, delivery_columns, event, event_columns, summary, summary_columns, waiting_again};
+pub(super) use self::signing_keys::{public_key, seal_signing_keys, signing_keys};
 pub(super) use self::webhook::{WrittenDefinition, webhook, webhook_columns};
-pub(super) use self::webhook_secrets::{reseal, secrets_in_clear};
+pub(super) use self::webhook_secrets::{Envelopes, secrets_in_clear};
 
 /// One row of an answer. A cell is read as the type that its column has; `None` is a null.
 pub(super) trait Cells {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::signing_keys::unseal_signing_keys;
 use super::webhook_secrets::WebhookSecrets;
 use super::{Cells, Fields};
 use crate::domain::event::EventType;
@@ -18,7 +19,7 @@ macro_rules! webhook_columns {
     () => {
         "w.id, w.client_id, w.version, w.name, w.type_code, w.events, w.method, w.url, w.header_auth, w.authorization_url,
          w.authorization_method, w.authorization_response_token_attr, w.retry, w.timeout_ms, w.max_in_flight, w.rate_limit,
-         w.secrets, w.state, w.disable_reason, w.created_at, w.updated_at"
+         w.http_signature, w.secrets, w.signing_keys, w.state, w.disable_reason, w.created_at, w.updated_at"
     };
 }
 pub(in crate::store) use webhook_columns;
@@ -32,6 +33,7 @@ pub(in crate::store) fn webhook(row: &dyn Cells, keyring: &Keyring) -> Result<We
         client_id: fields.id("client_id")?,
         version: fields.number("version")?,
         definition: definition(fields, id, keyring)?,
+        signing_keys: unseal_signing_keys(keyring, id, fields.optional_bytes("signing_keys")?)?,
         state: state(fields)?,
         created_at: fields.time("created_at")?,
         updated_at: fields.time("updated_at")?,
@@ -57,6 +59,7 @@ fn definition(fields: &mut Fields<'_>, id: WebhookId, keyring: &Keyring) -> Resu
             timeout: fields.optional_number("timeout_ms")?.map(Duration::from_millis),
             max_in_flight: fields.optional_number("max_in_flight")?,
             rate_limit: fields.optional("rate_limit", |text| serde_json::from_str(text).ok())?,
+            http_signature: fields.flag("http_signature")?,
         },
         headers: None,
     };
@@ -92,6 +95,7 @@ pub(in crate::store) struct WrittenDefinition<'d> {
     pub(in crate::store) timeout_ms: Option<i64>,
     pub(in crate::store) max_in_flight: Option<i64>,
     pub(in crate::store) rate_limit: Option<String>,
+    pub(in crate::store) http_signature: bool,
     pub(in crate::store) secrets: Option<Vec<u8>>,
 }
 
@@ -115,6 +119,7 @@ impl<'d> WrittenDefinition<'d> {
             timeout_ms: settings.timeout.map(millis),
             max_in_flight: settings.max_in_flight.map(i64::from),
             rate_limit: settings.rate_limit.and_then(|limit| serde_json::to_string(&limit).ok()),
+            http_signature: settings.http_signature,
             secrets: WebhookSecrets::from(definition).seal(keyring, webhook.id)?,
         })
     }

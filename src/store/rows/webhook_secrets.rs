@@ -7,12 +7,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Cells, Fields};
+use super::{Cells, Fields, signing_keys};
 use crate::domain::headers::Headers;
 use crate::domain::ids::WebhookId;
 use crate::domain::webhook::{SecretObject, WebhookDefinition};
 use crate::secrets::{Keyring, Place};
 use crate::store::error::StoreError;
+
+const COLUMN: &str = "secrets";
 
 /// Pairs, not an object: so names keep their order and letter case.
 type Pairs = Vec<(String, String)>;
@@ -50,12 +52,12 @@ impl WebhookSecrets {
         if text.as_slice() == b"{}" {
             return Ok(None);
         }
-        keyring.seal(place(id), &text).map(Some).map_err(|error| StoreError::Backend(error.into()))
+        seal(keyring, COLUMN, id, &text).map(Some)
     }
 
     /// What the envelope of the webhook with this id holds.
     pub(super) fn unseal(keyring: &Keyring, id: WebhookId, envelope: &[u8]) -> Result<Self, StoreError> {
-        let text = unseal(keyring, id, envelope)?;
+        let text = unseal(keyring, COLUMN, id, envelope)?;
         serde_json::from_slice(&text).map_err(|_| corrupt(id))
     }
 
@@ -70,10 +72,25 @@ impl WebhookSecrets {
     }
 }
 
-/// The same secrets in an envelope of the newest key.
-pub(in crate::store) fn reseal(keyring: &Keyring, id: WebhookId, envelope: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let text = unseal(keyring, id, envelope)?;
-    keyring.seal(place(id), &text).map_err(|error| StoreError::Backend(error.into()))
+/// The envelopes of a row, each under the newest key.
+pub(in crate::store) struct Envelopes {
+    pub(in crate::store) id: WebhookId,
+    pub(in crate::store) secrets: Option<Vec<u8>>,
+    pub(in crate::store) signing_keys: Option<Vec<u8>>,
+}
+
+impl Envelopes {
+    /// Reads `id, secrets, signing_keys` and encrypts them anew.
+    pub(in crate::store) fn resealed(row: &dyn Cells, keyring: &Keyring) -> Result<Self, StoreError> {
+        let fields = &mut Fields::of(row, "webhook");
+        let id = fields.id("id")?;
+        let anew = |column, envelope: Option<&[u8]>| {
+            envelope.map(|envelope| seal(keyring, column, id, &unseal(keyring, column, id, envelope)?)).transpose()
+        };
+        let secrets = anew(COLUMN, fields.optional_bytes(COLUMN)?)?;
+        let signing_keys = anew(signing_keys::COLUMN, fields.optional_bytes(signing_keys::COLUMN)?)?;
+        Ok(Self { id, secrets, signing_keys })
+    }
 }
 
 /// Id and secrets of a row of `id, headers, authorization_fixed, authorization_headers, authorization_body`, as they were
@@ -90,16 +107,23 @@ pub(in crate::store) fn secrets_in_clear(row: &dyn Cells) -> Result<(WebhookId, 
     Ok((id, secrets))
 }
 
-fn unseal(keyring: &Keyring, id: WebhookId, envelope: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    keyring.unseal(place(id), envelope).map_err(|source| StoreError::Sealed { table: "webhook", id: id.to_string(), source })
+/// The envelope of a text in a column of `webhook`.
+pub(super) fn seal(keyring: &Keyring, column: &'static str, id: WebhookId, text: &[u8]) -> Result<Vec<u8>, StoreError> {
+    keyring.seal(place(column, id), text).map_err(|error| StoreError::Backend(error.into()))
 }
 
-fn place(id: WebhookId) -> Place {
-    Place { table: "webhook", column: "secrets", row: id.as_uuid() }
+/// The text in an envelope.
+pub(super) fn unseal(keyring: &Keyring, column: &'static str, id: WebhookId, envelope: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let sealed = |source| StoreError::Sealed { table: "webhook", id: id.to_string(), source };
+    keyring.unseal(place(column, id), envelope).map_err(sealed)
+}
+
+fn place(column: &'static str, id: WebhookId) -> Place {
+    Place { table: "webhook", column, row: id.as_uuid() }
 }
 
 fn corrupt(id: WebhookId) -> StoreError {
-    StoreError::Corrupt { table: "webhook", column: "secrets", id: id.to_string() }
+    StoreError::Corrupt { table: "webhook", column: COLUMN, id: id.to_string() }
 }
 
 fn pairs(headers: &Headers) -> Pairs {

@@ -39,6 +39,7 @@ mod queue;
 mod readers;
 mod record;
 mod secrets;
+mod signing;
 mod statements;
 mod upkeep;
 mod webhooks;

@@ -135,8 +135,10 @@ fn lists_read_an_index_in_their_order_or_a_narrow_one() {
 
 #[test]
 fn secrets_are_looked_up_by_their_key() {
-    let index = "webhook USING INDEX webhook_secrets_key";
-    let ranges = [format!("SEARCH {index} (secrets_key<?)"), format!("SEARCH {index} (secrets_key>?)")];
-    assert_reads(secrets::KEYS_IN_USE, &[&ranges[1]]);
-    assert_reads(secrets::UNDER_OTHER_KEYS, &ranges.each_ref().map(String::as_str));
+    let range = |column: &str, sign: &str| format!("SEARCH webhook USING INDEX webhook_{column} ({column}{sign}?)");
+    let (below, above) = (range("secrets_key", "<"), range("secrets_key", ">"));
+    let (signing_below, signing_above) = (range("signing_keys_key", "<"), range("signing_keys_key", ">"));
+    assert_reads(secrets::KEYS_IN_USE, &[&above, &signing_above]);
+    let by_id = "SEARCH webhook USING PRIMARY KEY (id=?)";
+    assert_reads(secrets::UNDER_OTHER_KEYS, &[&below, &above, &signing_below, &signing_above, by_id]);
 }

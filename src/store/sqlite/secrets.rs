@@ -10,25 +10,32 @@ use super::SqliteStore;
 use super::connect::{Settings, connect_writer};
 use super::migrate::{migrate, schema_version};
 use super::statements::Statements;
-use crate::domain::ids::WebhookId;
 use crate::secrets::Keyring;
 use crate::store::contract::Secrets;
 use crate::store::error::StoreError;
 use crate::store::keys::{key_use, refuse_unknown};
 use crate::store::records::KeyUse;
-use crate::store::rows::{Fields, reseal, secrets_in_clear};
+use crate::store::rows::{Envelopes, secrets_in_clear};
 use crate::store::schema::LAST_IN_CLEAR;
 
-/// Along the index `webhook_secrets_key`.
-pub(super) const KEYS_IN_USE: &str = "select secrets_key, count(*) from webhook where secrets_key is not null group by secrets_key";
+/// Along the indexes `webhook_secrets_key` and `webhook_signing_keys_key`; a row with two envelopes under one key counts
+/// once.
+pub(super) const KEYS_IN_USE: &str = "
+    select key, count(*) from (
+        select secrets_key as key, id from webhook where secrets_key is not null
+        union select signing_keys_key, id from webhook where signing_keys_key is not null)
+    group by key";
 
-/// The two ranges of the index `webhook_secrets_key` beside the newest key.
+/// The ranges of the same indexes beside the newest key.
 pub(super) const UNDER_OTHER_KEYS: &str = "
-    select id, secrets from webhook where secrets_key < ?1
-    union all select id, secrets from webhook where secrets_key > ?1
-    limit ?2";
+    select id, secrets, signing_keys from webhook where id in (
+        select id from webhook where secrets_key < ?1
+        union all select id from webhook where secrets_key > ?1
+        union all select id from webhook where signing_keys_key < ?1
+        union all select id from webhook where signing_keys_key > ?1
+        limit ?2)";
 
-const RESEAL: &str = "update webhook set secrets = ?2 where id = ?1";
+const RESEAL: &str = "update webhook set secrets = ?2, signing_keys = ?3 where id = ?1";
 
 const IN_CLEAR: &str = "
     select id, headers, authorization_fixed, authorization_headers, authorization_body from webhook
@@ -67,14 +74,10 @@ fn keys_in_use(db: &Connection) -> Result<Vec<KeyUse>, StoreError> {
 }
 
 fn reseal_some(db: &Connection, keyring: &Keyring, limit: u32) -> Result<u64, StoreError> {
-    let read = |row: &rusqlite::Row<'_>| {
-        let fields = &mut Fields::of(row, "webhook");
-        let id: WebhookId = fields.id("id")?;
-        Ok((id, reseal(keyring, id, fields.bytes("secrets")?)?))
-    };
-    let resealed = db.rows(UNDER_OTHER_KEYS, (keyring.newest().to_string(), limit), read)?;
-    for (id, envelope) in &resealed {
-        db.change(RESEAL, (id.as_uuid(), envelope))?;
+    let values = (keyring.newest().to_string(), limit);
+    let resealed = db.rows(UNDER_OTHER_KEYS, values, |row| Envelopes::resealed(row, keyring))?;
+    for Envelopes { id, secrets, signing_keys } in &resealed {
+        db.change(RESEAL, (id.as_uuid(), secrets, signing_keys))?;
     }
     Ok(resealed.len() as u64)
 }

@@ -31,9 +31,9 @@ const TYPE_TAKEN: &str = "
 const INSERT: &str = "
     insert into webhook (id, client_id, version, name, type_code, events, method, url, header_auth,
         authorization_url, authorization_method, authorization_response_token_attr,
-        retry, timeout_ms, max_in_flight, rate_limit, secrets,
+        retry, timeout_ms, max_in_flight, rate_limit, http_signature, secrets,
         state, disable_reason, state_changed_at, created_at, updated_at)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 const VERSION: &str = "select version from webhook where id = ? and client_id = ? and deleted_at is null";
 
@@ -41,10 +41,13 @@ const VERSION: &str = "select version from webhook where id = ? and client_id = 
 const UPDATE: &str = "
     update webhook set name = ?, type_code = ?, events = ?, method = ?, url = ?, header_auth = ?,
         authorization_url = ?, authorization_method = ?, authorization_response_token_attr = ?,
-        retry = ?, timeout_ms = ?, max_in_flight = ?, rate_limit = ?, secrets = ?, updated_at = ?, version = version + 1
+        retry = ?, timeout_ms = ?, max_in_flight = ?, rate_limit = ?, http_signature = ?, secrets = ?,
+        updated_at = ?, version = version + 1
     where id = ?";
 
 const INSERT_EVENT: &str = "insert or ignore into webhook_event (client_id, event_type, webhook_id) values (?, ?, ?)";
+
+const DELETE_PUBLIC_KEYS: &str = "delete from public_key where webhook_id = ?";
 
 const DELETE_EVENTS: &str = "delete from webhook_event where webhook_id = ?";
 
@@ -56,7 +59,8 @@ const SET_STATE: &str = "
 
 /// The row stays for the deliveries that speak of it; what may hold secrets goes.
 const DELETE: &str = "
-    update webhook set deleted_at = ?2, updated_at = ?2, version = version + 1, secrets = null
+    update webhook set deleted_at = ?2, updated_at = ?2, version = version + 1,
+        secrets = null, signing_keys = null
     where id = ?1 and deleted_at is null and (?3 is null or client_id = ?3)";
 
 /// The pending ones alone, not all that the webhook ever got.
@@ -183,6 +187,7 @@ fn definition<'w>(written: &'w WrittenDefinition<'_>) -> Vec<&'w dyn ToSql> {
         &written.timeout_ms,
         &written.max_in_flight,
         &written.rate_limit,
+        &written.http_signature,
         &written.secrets,
     ]
 }
@@ -221,6 +226,7 @@ pub(super) fn delete(tx: &mut Transaction<'_>, scope: Scope, id: WebhookId, now:
         return Ok(false);
     }
     tx.db.change(DELETE_EVENTS, (id.as_uuid(),))?;
+    tx.db.change(DELETE_PUBLIC_KEYS, (id.as_uuid(),))?;
     cancel_pending(tx.db, id, now, held)?;
     tx.signal(Signal::WebhookChanged(id));
     Ok(true)

@@ -11,6 +11,7 @@ mod isolation;
 mod ocr_webhooks;
 mod protocol;
 mod roles;
+mod signing;
 mod v1_webhooks;
 mod webhook_changes;
 mod webhook_inputs;

@@ -44,6 +44,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("DELETE", "/v1/webhooks/{}", Webhooks),
     ("POST", "/v1/webhooks/{}/pause", Operate),
     ("POST", "/v1/webhooks/{}/resume", Operate),
+    ("POST", "/v1/webhooks/{}/rotate-secret", Webhooks),
     ("GET", "/v1/deliveries", Read),
     ("GET", "/v1/deliveries/{}", Read),
     ("POST", "/v1/deliveries/{}/redeliver", Operate),

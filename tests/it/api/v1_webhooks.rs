@@ -48,6 +48,8 @@ async fn a_webhook_shows_every_field() {
         "timeoutMs": 2500,
         "maxInFlight": 4,
         "rateLimit": {"requests": 30, "perSeconds": 60},
+        "httpSignature": {"enabled": false},
+        "signing": null,
         "lane": {"state": "idle", "inFlight": 0, "limit": 4, "breaker": "closed", "nextProbeAt": null, "heldBackUntil": null}
     });
     assert_eq!(made.text, expected.to_string());

@@ -8,3 +8,4 @@ mod outages;
 mod outcomes;
 mod rates;
 mod requests;
+mod signatures;

@@ -20,6 +20,7 @@ mod retention;
 mod secrets;
 mod secrets_in_clear;
 mod signals;
+mod signing;
 mod sqlite_file;
 mod upkeep;
 mod webhook_states;
@@ -159,6 +160,13 @@ conformance_suite! {
     secrets::encrypting_anew_that_was_cut_short_goes_on_where_it_was,
     secrets::a_change_comes_under_the_newest_key,
     secrets::a_store_that_needs_an_unknown_key_is_not_opened,
+
+    signing::a_new_key_is_the_first_and_those_before_it_end,
+    signing::the_end_of_the_keys_before_is_told,
+    signing::a_key_needs_a_living_webhook_in_the_scope,
+    signing::a_change_of_the_definition_keeps_the_keys,
+    signing::public_keys_are_shown_while_they_sign,
+    signing::signing_keys_are_encrypted_and_encrypted_anew,
 
     clients::a_client_comes_back_as_it_went_in,
     clients::clients_are_listed_newest_first,

@@ -42,6 +42,7 @@ pub(super) fn full_definition() -> WebhookDefinition {
             timeout: Some(Duration::from_millis(12_345)),
             max_in_flight: Some(99),
             rate_limit: RateLimit::new(98, 97).ok(),
+            http_signature: true,
         },
     }
 }

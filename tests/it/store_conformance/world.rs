@@ -16,6 +16,7 @@ use webhook_dispatcher::domain::delivery::{DeadLetterReason, Delivery, DeliveryS
 use webhook_dispatcher::domain::event::{Event, EventType};
 use webhook_dispatcher::domain::ids::{ClientId, DeliveryId, IdSource, NodeId, WebhookId};
 use webhook_dispatcher::domain::method::Method;
+use webhook_dispatcher::domain::signature::SigningKeys;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::time::Timestamp;
 use webhook_dispatcher::domain::webhook::{AuthorizationFields, DeliverySettings, Webhook, WebhookDefinition, WebhookState};
@@ -127,7 +128,16 @@ impl World {
             delivery: DeliverySettings::default(),
         };
         let updated_at = created_at + Duration::from_millis(1);
-        Webhook { id: self.ids.next(created_at), client_id, version: 1, definition, state: WebhookState::Active, created_at, updated_at }
+        Webhook {
+            id: self.ids.next(created_at),
+            client_id,
+            version: 1,
+            definition,
+            signing_keys: SigningKeys::default(),
+            state: WebhookState::Active,
+            created_at,
+            updated_at,
+        }
     }
 
     pub(super) async fn webhook(&self, client_id: ClientId) -> WebhookId {

@@ -23,6 +23,7 @@ use webhook_dispatcher::domain::ids::{ClientId, DeliveryId, IdSource, WebhookId}
 use webhook_dispatcher::domain::method::Method;
 use webhook_dispatcher::domain::node::{Node, NodeRole};
 use webhook_dispatcher::domain::retry::RetryPolicy;
+use webhook_dispatcher::domain::signature::SigningKeys;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
 use webhook_dispatcher::domain::webhook::{AuthorizationFields, DeliverySettings, Webhook, WebhookDefinition, WebhookState};
@@ -137,6 +138,7 @@ impl Dispatcher {
             client_id: self.client,
             version: 1,
             definition,
+            signing_keys: SigningKeys::default(),
             state: WebhookState::Active,
             created_at: self.clock.now(),
             updated_at: self.clock.now(),

@@ -122,7 +122,7 @@ impl Rest {
         assert!(store.insert_first_root_key(root).await.unwrap());
         let intake = Arc::new(Intake::start(Arc::clone(&store), GroupLimits { waiting: setup.waiting, batch: 512 }, setup.bounds));
         let lanes = Arc::new(StandInLanes::default());
-        let keys_made = AtomicU8::new(0);
+        let (keys_made, signing_keys_made) = (AtomicU8::new(0), AtomicU8::new(1));
         let state = ApiState {
             store: Arc::clone(&store),
             intake: Arc::clone(&intake),
@@ -130,6 +130,7 @@ impl Rest {
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             key_chance: Box::new(move || [keys_made.fetch_add(1, Ordering::SeqCst); 24]),
+            signing_chance: Box::new(move || [signing_keys_made.fetch_add(1, Ordering::SeqCst); 32]),
             settings: ApiSettings {
                 max_body_bytes: setup.max_body_bytes,
                 time_offset: FixedOffset::west_opt(3 * 3_600).unwrap(),

@@ -40,9 +40,11 @@ impl Choice {
     pub(super) fn of(&self, db: &Connection) -> Result<Vec<ClaimedDelivery>, StoreError> {
         let moment = db.unchecked_transaction()?;
         let mut chosen = Vec::new();
+        let mut look_up = moment.prepare_cached(CLAIMED)?;
         for &(webhook_id, limit) in &self.quotas {
             for id in self.free(&moment, webhook_id, limit)? {
-                chosen.extend(moment.first(CLAIMED, (id.as_uuid(),), |row| claimed(row, self.token))?);
+                let mut rows = look_up.query((id.as_uuid(),))?;
+                chosen.extend(rows.next()?.map(|row| claimed(row, self.token)).transpose()?);
             }
         }
         chosen.sort_by_key(|claimed| (claimed.due_at, claimed.claim.delivery_id));

@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::statements::Statements;
@@ -37,12 +37,8 @@ pub(super) fn enqueue(tx: &mut Transaction<'_>, events: &[NewEvent], ids: &IdSou
     let (fresh, first_of) = tell_apart(events, &taken);
     let wanted = Wanted::by(tx.db, &fresh)?;
     let deliveries = plan(&fresh, &wanted, ids);
-    for new in &fresh {
-        insert_event(tx.db, new, wanted.of(&new.event).is_empty())?;
-    }
-    for delivery in &deliveries {
-        insert_delivery(tx.db, delivery)?;
-    }
+    insert_events(tx.db, &fresh, &wanted)?;
+    insert_deliveries(tx.db, &deliveries)?;
     announce(tx, &deliveries);
 
     let mut delivery_ids = deliveries_of(tx.db, taken.into_values())?;
@@ -54,11 +50,11 @@ pub(super) fn enqueue(tx: &mut Transaction<'_>, events: &[NewEvent], ids: &IdSou
 
 fn keys_taken<'e>(db: &Connection, events: &'e [NewEvent]) -> Result<HashMap<Key<'e>, EventId>, StoreError> {
     let mut taken = HashMap::new();
+    let mut look_up = db.prepare_cached(KEY_TAKEN)?;
     for key in events.iter().filter_map(key).collect::<HashSet<Key<'e>>>() {
         let (client_id, words) = key;
-        if let Some(id) = db.first(KEY_TAKEN, (client_id.as_uuid(), words), |row| Ok(row.get::<_, Uuid>(0)?))? {
-            taken.insert(key, EventId::from(id));
-        }
+        let found = look_up.query_row((client_id.as_uuid(), words), |row| row.get::<_, Uuid>(0)).optional()?;
+        taken.extend(found.map(|id| (key, EventId::from(id))));
     }
     Ok(taken)
 }
@@ -103,27 +99,29 @@ fn plan<'e>(fresh: &[&'e NewEvent], wanted: &Wanted<'e>, ids: &IdSource) -> Vec<
     deliveries
 }
 
-fn insert_event(db: &Connection, new: &NewEvent, is_bare: bool) -> Result<(), StoreError> {
-    let event = &new.event;
-    let values = (
-        event.id.as_uuid(),
-        event.client_id.as_uuid(),
-        event.event_type.as_str(),
-        event.subject.as_str(),
-        event.payload.as_ref(),
-        new.idempotency_key.as_deref(),
-        is_bare,
-        event.created_at.as_micros(),
-    );
-    db.change(INSERT_EVENT, values)?;
+fn insert_events<'e>(db: &Connection, fresh: &[&'e NewEvent], wanted: &Wanted<'e>) -> Result<(), StoreError> {
+    let mut insert = db.prepare_cached(INSERT_EVENT)?;
+    for NewEvent { event, idempotency_key, .. } in fresh {
+        insert.execute((
+            event.id.as_uuid(),
+            event.client_id.as_uuid(),
+            event.event_type.as_str(),
+            event.subject.as_str(),
+            event.payload.as_ref(),
+            idempotency_key.as_deref(),
+            wanted.of(event).is_empty(),
+            event.created_at.as_micros(),
+        ))?;
+    }
     Ok(())
 }
 
-fn insert_delivery(db: &Connection, delivery: &NewDelivery<'_>) -> Result<(), StoreError> {
-    let NewEvent { event, due_at, .. } = delivery.new;
-    let (id, event_id, webhook_id) = (delivery.id.as_uuid(), event.id.as_uuid(), delivery.webhook_id.as_uuid());
-    let values = (id, event_id, webhook_id, event.client_id.as_uuid(), due_at.as_micros(), event.created_at.as_micros());
-    db.change(INSERT_DELIVERY, values)?;
+fn insert_deliveries(db: &Connection, deliveries: &[NewDelivery<'_>]) -> Result<(), StoreError> {
+    let mut insert = db.prepare_cached(INSERT_DELIVERY)?;
+    for NewDelivery { id, webhook_id, new: NewEvent { event, due_at, .. } } in deliveries {
+        let (client_id, created_at) = (event.client_id.as_uuid(), event.created_at.as_micros());
+        insert.execute((id.as_uuid(), event.id.as_uuid(), webhook_id.as_uuid(), client_id, due_at.as_micros(), created_at))?;
+    }
     Ok(())
 }
 

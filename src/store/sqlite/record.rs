@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 
 use super::held::Held;
 use super::statements::Statements;
@@ -51,17 +51,19 @@ pub(super) fn record(tx: &mut Transaction<'_>, records: &[AttemptRecord], held: 
     let mut recorded = Vec::with_capacity(records.len());
     // Of two records of one claim the first takes effect.
     let mut ended = HashSet::with_capacity(records.len());
+    let (mut move_on, mut insert_attempt) = (tx.db.prepare_cached(MOVE_ON)?, tx.db.prepare_cached(INSERT_ATTEMPT)?);
     for record in records {
         let is_held = held.webhook_of(record.claim).is_some() && ended.insert(record.claim.delivery_id);
         // A commit without an answer may have moved it on already.
-        if is_held && move_on(tx.db, record, &deleted)? {
-            insert_attempt(tx.db, record.claim.delivery_id, &record.attempt)?;
+        if is_held && self::move_on(&mut move_on, record, &deleted)? {
+            self::insert_attempt(&mut insert_attempt, record.claim.delivery_id, &record.attempt)?;
             recorded.push(record);
             outcomes.push(RecordOutcome::Recorded);
         } else {
             outcomes.push(RecordOutcome::ClaimLost);
         }
     }
+    drop((move_on, insert_attempt));
     let held = Arc::clone(held);
     tx.once_committed(move || held.let_go(ended));
     count(tx.db, &recorded)?;
@@ -70,7 +72,7 @@ pub(super) fn record(tx: &mut Transaction<'_>, records: &[AttemptRecord], held: 
 }
 
 /// Moves a delivery on; answers whether it was still to be moved.
-fn move_on(db: &Connection, record: &AttemptRecord, deleted: &HashSet<WebhookId>) -> Result<bool, StoreError> {
+fn move_on(statement: &mut Statement<'_>, record: &AttemptRecord, deleted: &HashSet<WebhookId>) -> Result<bool, StoreError> {
     let (state, due_at, reason) = match &record.transition {
         Transition::Retry { .. } if deleted.contains(&record.webhook_id) => (DeliveryState::Cancelled, None, None),
         Transition::Retry { due_at } => (DeliveryState::Pending, Some(due_at.as_micros()), None),
@@ -79,7 +81,7 @@ fn move_on(db: &Connection, record: &AttemptRecord, deleted: &HashSet<WebhookId>
     };
     let finished_at = (state != DeliveryState::Pending).then_some(record.attempt.finished_at.as_micros());
     let values = (record.claim.delivery_id.as_uuid(), state.as_str(), due_at, reason, finished_at);
-    Ok(db.change(MOVE_ON, values)? > 0)
+    Ok(statement.execute(values)? > 0)
 }
 
 /// Only a delivery that would wait again asks whether its webhook is deleted.
@@ -95,7 +97,7 @@ fn is_deleted(db: &Connection, id: WebhookId) -> Result<bool, StoreError> {
     Ok(db.first(IS_DELETED, (id.as_uuid(),), |row| Ok(row.get(0)?))?.unwrap_or(true))
 }
 
-fn insert_attempt(db: &Connection, delivery_id: DeliveryId, attempt: &Attempt) -> Result<(), StoreError> {
+fn insert_attempt(statement: &mut Statement<'_>, delivery_id: DeliveryId, attempt: &Attempt) -> Result<(), StoreError> {
     let exchange = &attempt.exchange;
     let (outcome, reason) = outcome_words(&attempt.outcome);
     // A reason that holds a status is read back with the status beside it.
@@ -103,7 +105,7 @@ fn insert_attempt(db: &Connection, delivery_id: DeliveryId, attempt: &Attempt) -
         AttemptOutcome::Retryable(FailureReason::Status(status)) | AttemptOutcome::Permanent(FailureReason::Status(status)) => Some(status),
         _ => exchange.status,
     };
-    let values = (
+    statement.execute((
         delivery_id.as_uuid(),
         attempt.number,
         attempt.started_at.as_micros(),
@@ -118,8 +120,7 @@ fn insert_attempt(db: &Connection, delivery_id: DeliveryId, attempt: &Attempt) -
         exchange.phases.body.map(micros),
         exchange.response_head.as_deref(),
         exchange.response_body.as_deref(),
-    );
-    db.change(INSERT_ATTEMPT, values)?;
+    ))?;
     Ok(())
 }
 

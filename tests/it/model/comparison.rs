@@ -9,7 +9,7 @@ use webhook_dispatcher::store::records::{DeliveryFilter, EventFilter, Page, Scop
 use super::difference::{Difference, agree, agree_on_all, shown};
 use super::driver::{Driver, event_type, newest, seconds};
 use super::history::Call;
-use super::steps::Filter;
+use super::steps::{Filter, Same};
 
 /// More than a sequence can make.
 const MOST: u32 = 10_000;
@@ -87,13 +87,14 @@ impl Driver {
         let Some(found) = found else { return Ok(()) };
         let (delivery, subject) = (found.summary.delivery, found.summary.subject);
         let scope = self.scope(look.by, delivery.client_id);
-        let (event_type, subject) = (look.event_type.map(event_type), look.of_subject.then_some(subject));
+        let same = |part| look.same.iter().any(|same| *same == part);
+        let (event_type, subject) = (look.event_type.map(event_type), same(Same::Subject).then_some(subject));
         let is_next = look.is_next_page;
 
         let filter = DeliveryFilter {
             scope,
-            webhook_id: look.of_webhook.then_some(delivery.webhook_id),
-            event_id: look.of_event.then_some(delivery.event_id),
+            webhook_id: same(Same::Webhook).then_some(delivery.webhook_id),
+            event_id: same(Same::Event).then_some(delivery.event_id),
             state: look.state,
             event_type: event_type.clone(),
             subject: subject.clone(),

@@ -95,6 +95,7 @@ impl Driver {
         for (client, types) in [(0, Types(0b011)), (0, Types(0b110)), (1, Types(0b111))] {
             driver.new_webhook(client, types).await?;
         }
+        driver.receivers.insert(driver.webhook(0).id, Answer::Fails);
         Ok(driver)
     }
 
@@ -134,10 +135,11 @@ impl Driver {
 
     async fn change_nodes(&mut self, step: &Step) -> Result<(), Difference> {
         match step {
-            Step::Crash { node } => {
+            Step::Crash { node, is_noticed } => {
                 let index = self.node(*node);
                 drop(self.nodes.remove(index));
-                self.start_node().await
+                self.start_node().await?;
+                if *is_noticed { self.take_back(self.nodes.len() - 1, true).await } else { Ok(()) }
             }
             Step::Leave { node } => {
                 let RunningNode { id, store } = &self.nodes[self.node(*node)];
@@ -145,7 +147,7 @@ impl Driver {
                 self.reference.leave(*id);
                 Ok(())
             }
-            Step::TakeBack { node, all_are_silent } => self.take_back(*node, *all_are_silent).await,
+            Step::TakeBack { node, all_are_silent } => self.take_back(self.node(*node), *all_are_silent).await,
             _ => Ok(()),
         }
     }
@@ -241,8 +243,8 @@ impl Driver {
         Ok(())
     }
 
-    async fn take_back(&mut self, node: u8, all_are_silent: bool) -> Result<(), Difference> {
-        let RunningNode { id, store } = &self.nodes[self.node(node)];
+    async fn take_back(&mut self, node: usize, all_are_silent: bool) -> Result<(), Difference> {
+        let RunningNode { id, store } = &self.nodes[node];
         let silent_for = if all_are_silent { Duration::ZERO } else { SILENT };
         let taken_back = store.take_back_claims(*id, silent_for).await?;
 
@@ -309,7 +311,7 @@ impl Driver {
         let is_deleted = self.store().delete_webhook(scope, id, now).await?;
 
         agree("whether a webhook is deleted", &self.reference.delete_webhook(scope, id, now), &is_deleted)?;
-        self.settle(Call::CallOff).await
+        self.settle(Call::Cancel).await
     }
 
     async fn cancel(&mut self, delivery: u8, by: By) -> Result<(), Difference> {
@@ -318,7 +320,7 @@ impl Driver {
         let change = self.store().cancel(scope, id, now).await?;
 
         agree("whether a delivery is cancelled", &self.reference.cancel(scope, id, now), &change)?;
-        self.settle(Call::CallOff).await
+        self.settle(Call::Cancel).await
     }
 
     async fn redeliver(&mut self, delivery: u8, by: By) -> Result<(), Difference> {

@@ -22,7 +22,7 @@ pub(super) enum Call {
     Claim,
     Record,
     GiveBack,
-    CallOff,
+    Cancel,
     Redeliver,
     Remove,
     /// Leaves every delivery as it is.
@@ -38,7 +38,7 @@ impl Call {
             Self::Claim => (before, after) == (Some(Pending), Some(InFlight)),
             Self::Record => before == Some(InFlight) && after.is_some(),
             Self::GiveBack => before == Some(InFlight) && matches!(after, Some(Pending | Cancelled)),
-            Self::CallOff => (before, after) == (Some(Pending), Some(Cancelled)),
+            Self::Cancel => (before, after) == (Some(Pending), Some(Cancelled)),
             Self::Redeliver => matches!(before, Some(Delivered | DeadLettered | Cancelled)) && after == Some(Pending),
             Self::Remove => matches!(before, Some(Delivered | DeadLettered | Cancelled)) && after.is_none(),
             Self::Other => false,
@@ -86,7 +86,9 @@ impl History {
                 self.held.remove(&delivery_id);
                 let number = self.recorded.entry(delivery_id).or_default();
                 *number += 1;
-                hold(record.attempt.number == *number, || format!("attempt {} of {delivery_id} is its number {number}", record.attempt.number))?;
+                hold(record.attempt.number == *number, || {
+                    format!("attempt {} of {delivery_id} is its number {number}", record.attempt.number)
+                })?;
             }
         }
         Ok(())

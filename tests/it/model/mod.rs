@@ -25,14 +25,14 @@ use self::steps::{Step, sequences};
 use crate::support::settings::{from_environment, seed};
 
 /// The longest sequence.
-const MOST_STEPS: usize = 60;
+const MOST_STEPS: usize = 100;
 
 /// How long a failing sequence is cut down, in milliseconds.
 const CUT_DOWN_FOR: u32 = 60_000;
 
 /// Tries so many sequences; `DISPATCHER_TEST_MODEL_ROUNDS` says otherwise.
 fn rounds() -> u32 {
-    from_environment("DISPATCHER_TEST_MODEL_ROUNDS").unwrap_or(64)
+    from_environment("DISPATCHER_TEST_MODEL_ROUNDS").unwrap_or(32)
 }
 
 #[test]
@@ -99,5 +99,5 @@ async fn compare(backend: Backend, steps: &[Step]) -> Result<(), Difference> {
 
 /// The steps as they are written in `kept`.
 fn as_code(steps: &[Step]) -> String {
-    steps.iter().map(|step| format!("    {step:?},\n")).collect()
+    steps.iter().map(|step| format!("    {step:?},")).collect::<Vec<_>>().join("\n")
 }

@@ -92,7 +92,7 @@ fn fits(summary: &DeliverySummary, filter: &DeliveryFilter) -> bool {
 }
 
 /// A page of what comes newest first.
-fn page_of<T, Id: PartialOrd>(list: impl Iterator<Item = T>, page: Page<Id>, id_of: impl Fn(&T) -> Id) -> Vec<T> {
-    let older = list.filter(|entry| page.before.as_ref().is_none_or(|before| id_of(entry) < *before));
+fn page_of<T, Id: PartialOrd + Copy>(list: impl Iterator<Item = T>, page: Page<Id>, id_of: impl Fn(&T) -> Id) -> Vec<T> {
+    let older = list.filter(|entry| page.before.is_none_or(|before| id_of(entry) < before));
     older.take(page.limit as usize).collect()
 }

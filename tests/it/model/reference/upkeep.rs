@@ -13,16 +13,21 @@ impl Reference {
     /// Removes what has been kept long enough, oldest first. Of deliveries that ended at the same time a back end may take
     /// whichever it likes: `gone` are those that it took.
     pub(in super::super) fn remove_expired(&mut self, step: RetentionStep, gone: &BTreeSet<DeliveryId>) -> Removed {
-        let mut expired: Vec<_> = self.deliveries.values().filter_map(|kept| {
-            let ended_at = kept.delivery.finished_at.filter(|ended_at| *ended_at < keep_since(kept.delivery.state, step))?;
-            Some((ended_at, !gone.contains(&kept.delivery.id), kept.delivery.id))
-        }).collect();
+        let mut expired: Vec<_> = self
+            .deliveries
+            .values()
+            .filter_map(|kept| {
+                let ended_at = kept.delivery.finished_at.filter(|ended_at| *ended_at < keep_since(kept.delivery.state, step))?;
+                Some((ended_at, !gone.contains(&kept.delivery.id), kept.delivery.id))
+            })
+            .collect();
         expired.sort_unstable();
         expired.truncate(step.limit as usize);
         for (_, _, id) in &expired {
             self.deliveries.remove(id);
         }
-        let events = self.oldest_events(step.finished_before, step.limit, |reference, kept| reference.deliveries_of(kept.event.id).is_empty());
+        let events =
+            self.oldest_events(step.finished_before, step.limit, |reference, kept| reference.deliveries_of(kept.event.id).is_empty());
         for id in &events {
             self.events.remove(id);
         }

@@ -39,7 +39,19 @@ pub(super) fn agree<T: fmt::Debug + PartialEq>(what: &str, expected: &T, answere
     if expected == answered {
         return Ok(());
     }
-    Err(Difference(format!("{what}\n  is to be {expected:?}\n  but is   {answered:?}")))
+    let (expected, answered) = apart(&format!("{expected:#?}"), &format!("{answered:#?}"));
+    Err(Difference(format!("{what}\n  is to be {expected}\n  but is   {answered}")))
+}
+
+/// The lines in which two texts differ; all of both if one has more.
+fn apart(expected: &str, answered: &str) -> (String, String) {
+    let pairs: Vec<_> = expected.lines().zip(answered.lines()).filter(|(expected, answered)| expected != answered).collect();
+    if expected.lines().count() == answered.lines().count() {
+        let join = |lines: Vec<&str>| lines.into_iter().map(str::trim).collect::<Vec<_>>().join(" ");
+        (join(pairs.iter().map(|pair| pair.0).collect()), join(pairs.iter().map(|pair| pair.1).collect()))
+    } else {
+        (expected.to_owned(), answered.to_owned())
+    }
 }
 
 /// Both say the same of one thing after the other; tells the first of which they do not.
@@ -52,7 +64,7 @@ pub(super) fn agree_on_all<T: fmt::Debug + PartialEq>(what: &str, expected: &[T]
 
 /// What can be seen of values that have no equality of their own.
 pub(super) fn shown<'v, T: fmt::Debug + 'v>(values: impl IntoIterator<Item = &'v T>) -> Vec<Shown> {
-    values.into_iter().map(|value| Shown(format!("{value:?}"))).collect()
+    values.into_iter().map(|value| Shown(format!("{value:#?}"))).collect()
 }
 
 #[derive(PartialEq)]

@@ -15,6 +15,8 @@ mod kept;
 mod reference;
 mod steps;
 
+use std::sync::Arc;
+
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use tokio::runtime::Runtime;
 
@@ -22,6 +24,7 @@ use self::backend::Backend;
 use self::difference::Difference;
 use self::driver::Driver;
 use self::steps::{Step, sequences};
+use crate::support::postgres::FreshDatabase;
 use crate::support::settings::{from_environment, seed};
 
 /// The longest sequence.
@@ -43,7 +46,8 @@ fn sqlite_does_what_the_reference_does_whatever_happens() {
 #[test]
 #[ignore = "needs PostgreSQL, which tests/run starts"]
 fn postgres_does_what_the_reference_does_whatever_happens() {
-    try_random_sequences(Backend::postgres);
+    let database = Arc::new(FreshDatabase::create());
+    try_random_sequences(|| Backend::postgres(&database));
 }
 
 #[test]
@@ -54,10 +58,11 @@ fn sqlite_does_what_the_reference_does_where_a_store_once_did_not() {
 #[test]
 #[ignore = "needs PostgreSQL, which tests/run starts"]
 fn postgres_does_what_the_reference_does_where_a_store_once_did_not() {
-    try_kept_sequences(Backend::postgres);
+    let database = Arc::new(FreshDatabase::create());
+    try_kept_sequences(|| Backend::postgres(&database));
 }
 
-fn try_random_sequences(fresh: fn() -> Backend) {
+fn try_random_sequences(fresh: impl Fn() -> Backend) {
     let (runtime, seed) = (Runtime::new().unwrap(), seed());
     let config = Config {
         cases: rounds(),
@@ -78,7 +83,7 @@ fn try_random_sequences(fresh: fn() -> Backend) {
     }
 }
 
-fn try_kept_sequences(fresh: fn() -> Backend) {
+fn try_kept_sequences(fresh: impl Fn() -> Backend) {
     let runtime = Runtime::new().unwrap();
     for (what, steps) in kept::sequences() {
         if let Err(difference) = runtime.block_on(compare(fresh(), &steps)) {

@@ -43,15 +43,18 @@ pub(super) fn agree<T: fmt::Debug + PartialEq>(what: &str, expected: &T, answere
     Err(Difference(format!("{what}\n  is to be {expected}\n  but is   {answered}")))
 }
 
-/// The lines in which two texts differ; all of both if one has more.
+/// The lines of two texts from the first to the last in which they differ.
 fn apart(expected: &str, answered: &str) -> (String, String) {
-    let pairs: Vec<_> = expected.lines().zip(answered.lines()).filter(|(expected, answered)| expected != answered).collect();
-    if expected.lines().count() == answered.lines().count() {
-        let join = |lines: Vec<&str>| lines.into_iter().map(str::trim).collect::<Vec<_>>().join(" ");
-        (join(pairs.iter().map(|pair| pair.0).collect()), join(pairs.iter().map(|pair| pair.1).collect()))
-    } else {
-        (expected.to_owned(), answered.to_owned())
+    let (mut expected, mut answered): (Vec<_>, Vec<_>) =
+        (expected.lines().map(str::trim).collect(), answered.lines().map(str::trim).collect());
+    for _ in 0..2 {
+        let alike = expected.iter().zip(&answered).take_while(|(expected, answered)| expected == answered).count();
+        expected.drain(..alike);
+        answered.drain(..alike);
+        expected.reverse();
+        answered.reverse();
     }
+    (expected.join(" "), answered.join(" "))
 }
 
 /// Both say the same of one thing after the other; tells the first of which they do not.

@@ -96,6 +96,7 @@ impl Driver {
             driver.new_webhook(client, types).await?;
         }
         driver.receivers.insert(driver.webhook(0).id, Answer::Fails);
+        driver.receivers.insert(driver.webhook(1).id, Answer::IsBlocked);
         Ok(driver)
     }
 

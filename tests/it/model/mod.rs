@@ -31,11 +31,11 @@ use crate::support::settings::{from_environment, seed};
 const MOST_STEPS: usize = 100;
 
 /// How long a failing sequence is cut down, in milliseconds.
-const CUT_DOWN_FOR: u32 = 60_000;
+const CUT_DOWN_FOR: u32 = 240_000;
 
 /// Tries so many sequences; `DISPATCHER_TEST_MODEL_ROUNDS` says otherwise.
 fn rounds() -> u32 {
-    from_environment("DISPATCHER_TEST_MODEL_ROUNDS").unwrap_or(32)
+    from_environment("DISPATCHER_TEST_MODEL_ROUNDS").unwrap_or(48)
 }
 
 #[test]

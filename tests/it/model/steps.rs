@@ -194,9 +194,9 @@ fn step() -> impl Strategy<Value = Step> {
         7 => node_step(),
         6 => (0..6_u8, answer()).prop_map(|(webhook, answers)| Step::Receiver { webhook, answers }),
         7 => seconds().prop_map(|seconds| Step::Clock { seconds }),
-        6 => webhook_step(),
+        14 => webhook_step(),
         8 => delivery_step(),
-        3 => retention(),
+        5 => retention(),
         4 => filter().prop_map(Step::Look),
     ]
 }
@@ -220,11 +220,11 @@ fn node_step() -> impl Strategy<Value = Step> {
 
 fn webhook_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (0..CLIENTS, types()).prop_map(|(client, types)| Step::NewWebhook { client, types }),
-        2 => (0..6_u8, types(), weighted(0.3)).prop_map(|(webhook, types, is_stale)| Step::Edit { webhook, types, is_stale }),
-        6 => (0..6_u8, state(), by()).prop_map(|(webhook, state, by)| Step::SetState { webhook, state, by }),
+        2 => (0..CLIENTS, types()).prop_map(|(client, types)| Step::NewWebhook { client, types }),
+        3 => (0..6_u8, types(), weighted(0.3)).prop_map(|(webhook, types, is_stale)| Step::Edit { webhook, types, is_stale }),
+        8 => (0..6_u8, state(), by()).prop_map(|(webhook, state, by)| Step::SetState { webhook, state, by }),
         1 => (0..6_u8).prop_map(|webhook| Step::Disable { webhook }),
-        2 => (0..6_u8, by()).prop_map(|(webhook, by)| Step::Delete { webhook, by }),
+        1 => (0..6_u8, by()).prop_map(|(webhook, by)| Step::Delete { webhook, by }),
     ]
 }
 
@@ -236,12 +236,16 @@ fn delivery_step() -> impl Strategy<Value = Step> {
 }
 
 fn retention() -> impl Strategy<Value = Step> {
-    (0..120_i64, 0..120_i64, 0..600_i64, select(vec![1, 2, 3, 100])).prop_map(|(finished, dead_letters, keys, limit)| Step::Retention {
+    (age(), age(), age(), select(vec![1, 2, 3, 100])).prop_map(|(finished, dead_letters, keys, limit)| Step::Retention {
         finished,
         dead_letters,
         keys,
         limit,
     })
+}
+
+fn age() -> impl Strategy<Value = i64> {
+    prop_oneof![0..5_i64, 5..60_i64, 60..2_000_i64]
 }
 
 fn new() -> impl Strategy<Value = New> {
@@ -259,11 +263,11 @@ fn types() -> impl Strategy<Value = Types> {
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
-    prop_oneof![3 => Just(Answer::Takes), 5 => Just(Answer::Fails), 1 => Just(Answer::IsGone), 1 => Just(Answer::IsBlocked)]
+    prop_oneof![3 => Just(Answer::Takes), 4 => Just(Answer::Fails), 2 => Just(Answer::IsGone), 2 => Just(Answer::IsBlocked)]
 }
 
 fn state() -> impl Strategy<Value = State> {
-    prop_oneof![5 => Just(State::Active), 2 => Just(State::Paused), 1 => Just(State::Disabled)]
+    prop_oneof![7 => Just(State::Active), 2 => Just(State::Paused), 1 => Just(State::Disabled)]
 }
 
 fn by() -> impl Strategy<Value = By> {

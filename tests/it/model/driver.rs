@@ -139,7 +139,9 @@ impl Driver {
             Step::Crash { node, is_noticed } => {
                 let index = self.node(*node);
                 drop(self.nodes.remove(index));
+                self.reference.end_process();
                 self.start_node().await?;
+                self.settle(Call::GiveBack).await?;
                 if *is_noticed { self.take_back(self.nodes.len() - 1, true).await } else { Ok(()) }
             }
             Step::Leave { node } => {

@@ -234,6 +234,17 @@ impl Reference {
         self.living.remove(&node);
     }
 
+    /// A process ends without a word. Its claims end with it: at once, if it had the store for itself, else when they are
+    /// taken back.
+    pub(super) fn end_process(&mut self) {
+        if !self.is_shared {
+            let held = self.deliveries.values().filter(|kept| kept.held.is_some());
+            for id in held.map(|kept| kept.delivery.id).collect::<Vec<_>>() {
+                self.give_back(id);
+            }
+        }
+    }
+
     /// Those that live, oldest first, and how many claims each holds.
     pub(super) fn nodes(&self) -> Vec<(NodeId, u64)> {
         let holders: Vec<NodeId> = self.deliveries.values().filter_map(|kept| kept.held).map(|held| held.by).collect();

@@ -10,6 +10,7 @@ use webhook_dispatcher::store::postgres::{PostgresOptions, PostgresStore};
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
 use webhook_dispatcher::store::{Store, StoreError};
 
+use crate::support::keys;
 use crate::support::postgres::FreshDatabase;
 
 /// Deletes every row of every table; rules between tables hold again when all are empty.
@@ -57,15 +58,15 @@ impl Backend {
     /// Opens it as a process that starts does: with a source of ids like no other.
     pub(super) async fn open(&mut self) -> Result<Arc<dyn Store>, StoreError> {
         self.opened += 1;
-        let ids = Arc::new(IdSource::seeded([self.opened; 32]));
+        let (ids, keyring) = (Arc::new(IdSource::seeded([self.opened; 32])), keys::ring(&[keys::KEY]));
         Ok(match &self.kind {
             Kind::Sqlite(folder) => {
                 let path = folder.path().join("model.db");
-                Arc::new(SqliteStore::open(SqliteOptions { path, readers: 1, ids }).await?)
+                Arc::new(SqliteStore::open(SqliteOptions { path, readers: 1, ids, keyring }).await?)
             }
             Kind::Postgres(database) => {
                 let (url, call_limit, now) = (database.url(), Duration::from_secs(10), SystemClock.now());
-                Arc::new(PostgresStore::open(PostgresOptions { url, connections: 2, call_limit, ids, now }).await?)
+                Arc::new(PostgresStore::open(PostgresOptions { url, connections: 2, call_limit, ids, keyring, now }).await?)
             }
         })
     }

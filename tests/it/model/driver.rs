@@ -10,6 +10,7 @@ use webhook_dispatcher::domain::event::{Event, EventType};
 use webhook_dispatcher::domain::ids::{ClientId, DeliveryId, IdSource, NodeId, WebhookId};
 use webhook_dispatcher::domain::method::Method;
 use webhook_dispatcher::domain::node::{Node, NodeRole};
+use webhook_dispatcher::domain::signature::SigningKeys;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::time::Timestamp;
 use webhook_dispatcher::domain::webhook::{
@@ -270,7 +271,8 @@ impl Driver {
         let id = self.ids.next(created_at);
         let (client_id, definition) = (self.clients[usize::from(client)], definition(types, created_at));
         let (version, state) = (1, WebhookState::Active);
-        let webhook = Webhook { id, client_id, version, definition, state, created_at, updated_at: created_at };
+        let signing_keys = SigningKeys::default();
+        let webhook = Webhook { id, client_id, version, definition, signing_keys, state, created_at, updated_at: created_at };
         let written = self.store().insert_webhook(webhook.clone()).await?;
 
         agree("whether a webhook is stored", &self.reference.insert_webhook(&webhook), &written)?;

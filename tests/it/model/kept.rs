@@ -12,6 +12,7 @@ pub(super) fn sequences() -> Vec<(&'static str, Vec<Step>)> {
         ("a late release changes nothing", a_late_release()),
         ("a paused webhook gives nothing", a_paused_webhook()),
         ("what is due first is claimed first", the_first_due()),
+        ("a lane is due whatever is held that is not due", a_clock_set_back()),
         ("a lane is one node's, where nodes share the store", a_lane_of_another_node()),
         ("a redelivery begins a new series", a_new_series()),
         ("a key belongs to its client", two_clients_with_one_key()),
@@ -66,6 +67,16 @@ fn the_first_due() -> Vec<Step> {
         Enqueue(many([new(1, 0)])),
         Clock { seconds: 20 },
         Tick { node: 0, lanes: many([lane(0, 2)]), recorded: 4 },
+    ]
+}
+
+fn a_clock_set_back() -> Vec<Step> {
+    vec![
+        Clock { seconds: 60 },
+        Enqueue(many([new(1, 0)])),
+        Tick { node: 0, lanes: many([lane(0, 1)]), recorded: 0 },
+        Clock { seconds: -60 },
+        Enqueue(many([new(1, 0)])),
     ]
 }
 

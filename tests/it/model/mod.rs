@@ -35,7 +35,7 @@ const CUT_DOWN_FOR: u32 = 240_000;
 
 /// Tries so many sequences; `DISPATCHER_TEST_MODEL_ROUNDS` says otherwise.
 fn rounds() -> u32 {
-    from_environment("DISPATCHER_TEST_MODEL_ROUNDS").unwrap_or(32)
+    from_environment("DISPATCHER_TEST_MODEL_ROUNDS").unwrap_or(64)
 }
 
 #[test]

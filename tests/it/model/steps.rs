@@ -224,7 +224,7 @@ fn webhook_step() -> impl Strategy<Value = Step> {
         3 => (0..6_u8, types(), weighted(0.3)).prop_map(|(webhook, types, is_stale)| Step::Edit { webhook, types, is_stale }),
         8 => (0..6_u8, state(), by()).prop_map(|(webhook, state, by)| Step::SetState { webhook, state, by }),
         1 => (0..6_u8).prop_map(|webhook| Step::Disable { webhook }),
-        1 => (0..6_u8, by()).prop_map(|(webhook, by)| Step::Delete { webhook, by }),
+        3 => (0..6_u8, by()).prop_map(|(webhook, by)| Step::Delete { webhook, by }),
     ]
 }
 

@@ -12,6 +12,7 @@ use crate::support::ledger::{Acknowledged, all_arrive, enqueue};
 use crate::support::postgres::FreshDatabase;
 use crate::support::process::{Process, RestClient};
 use crate::support::receiver::Receiver;
+use crate::support::settings::{from_environment, seed};
 
 /// How many claims a process may hold, and so how much each kill may repeat.
 const MAX_IN_FLIGHT: usize = 64;
@@ -20,16 +21,6 @@ const PRODUCERS: usize = 8;
 /// Kills this many times; `DISPATCHER_TEST_CRASH_ROUNDS` says otherwise.
 fn rounds() -> usize {
     from_environment("DISPATCHER_TEST_CRASH_ROUNDS").unwrap_or(20)
-}
-
-/// The seed of this run: printed when it fails, and set to see it again.
-fn seed() -> u64 {
-    from_environment("DISPATCHER_TEST_SEED").unwrap_or(20_241_104)
-}
-
-#[expect(clippy::disallowed_methods, reason = "settings of the test itself, not of the program")]
-fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
-    std::env::var(name).ok()?.parse().ok()
 }
 
 /// Enqueues documents until no answer comes. A document without an answer is left to be sent again.

@@ -7,6 +7,7 @@ mod crash;
 mod delivery;
 mod demo;
 mod maintenance;
+mod model;
 mod nodes;
 mod secrets;
 mod serve;

@@ -14,6 +14,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::ids::{ClaimToken, DeliveryId, NodeId, WebhookId};
+use crate::domain::time::Timestamp;
 use crate::store::records::{Claim, ClaimedDelivery, DeliverySummary};
 
 /// While it lives, nobody else claims or changes pending deliveries.
@@ -32,12 +33,13 @@ struct Holds {
     lanes: HashMap<WebhookId, HashSet<DeliveryId>>,
 }
 
-/// Who has a claim, by which fence, in which lane.
+/// Who has a claim, by which fence, in which lane, and since when its delivery is due.
 #[derive(Clone, Copy, Debug)]
 struct Hold {
     token: ClaimToken,
     node: NodeId,
     webhook_id: WebhookId,
+    due_at: Timestamp,
 }
 
 impl Held {
@@ -57,9 +59,14 @@ impl Held {
         webhooks.filter_map(|id| Some((id, holds.lanes.get(&id)?.clone()))).collect()
     }
 
-    /// How many deliveries of each webhook are held, of those that have any.
-    pub(super) fn lanes(&self) -> HashMap<WebhookId, usize> {
-        self.lock().lanes.iter().map(|(id, lane)| (*id, lane.len())).collect()
+    /// How many deliveries of each webhook are held that are due at `now`, of those that have any. A clock that was set back
+    /// leaves others.
+    pub(super) fn due_in_lanes(&self, now: Timestamp) -> HashMap<WebhookId, usize> {
+        let mut lanes = HashMap::new();
+        for hold in self.lock().claims.values().filter(|hold| hold.due_at <= now) {
+            *lanes.entry(hold.webhook_id).or_default() += 1;
+        }
+        lanes
     }
 
     /// Which deliveries are held.
@@ -98,8 +105,8 @@ impl Held {
     /// Holds what a node claimed. The caller has the turn.
     pub(super) fn take(&self, claimed: &[ClaimedDelivery], node: NodeId) {
         let mut holds = self.lock();
-        for &ClaimedDelivery { claim: Claim { delivery_id, token }, webhook_id, .. } in claimed {
-            holds.claims.insert(delivery_id, Hold { token, node, webhook_id });
+        for &ClaimedDelivery { claim: Claim { delivery_id, token }, webhook_id, due_at, .. } in claimed {
+            holds.claims.insert(delivery_id, Hold { token, node, webhook_id, due_at });
             holds.lanes.entry(webhook_id).or_default().insert(delivery_id);
         }
     }

@@ -53,7 +53,7 @@ impl Queue for SqliteStore {
     }
 
     async fn lanes_due(&self, now: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
-        let held = self.held.lanes();
+        let held = self.held.due_in_lanes(now);
         self.readers.read(move |db| lanes_due(&*db.unchecked_transaction()?, now, &held)).await
     }
 

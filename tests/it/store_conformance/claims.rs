@@ -200,6 +200,18 @@ async fn lane(world: &World) -> WebhookId {
     webhook
 }
 
+pub(super) async fn a_lane_is_due_although_what_is_held_of_it_is_not_due_yet(world: World) {
+    let client = world.client().await;
+    let webhook = world.webhook(client).await;
+    world.delivery_with(client, |new| new.due_at = at(900)).await;
+    world.claim_one(webhook).await;
+    world.delivery_with(client, |new| new.due_at = at(500)).await;
+
+    let when_the_clock_was_set_back = world.store.lanes_due(at(600)).await.unwrap();
+
+    assert_eq!(when_the_clock_was_set_back, [webhook]);
+}
+
 pub(super) async fn lanes_due_names_active_webhooks_with_something_due(world: World) {
     let [due, paused, deleted, done, in_flight, also_due] =
         [lane(&world).await, lane(&world).await, lane(&world).await, lane(&world).await, lane(&world).await, lane(&world).await];

@@ -82,6 +82,7 @@ conformance_suite! {
     claims::two_callers_never_share_a_delivery,
     claims::no_two_claims_of_a_delivery_have_the_same_token,
     claims::a_webhook_that_is_not_active_gives_nothing,
+    claims::a_lane_is_due_although_what_is_held_of_it_is_not_due_yet,
     claims::lanes_due_names_active_webhooks_with_something_due,
 
     records::an_attempt_comes_back_as_it_went_in,

@@ -13,9 +13,11 @@
 
 /// The parts of this program.
 mod end_to_end {
+    pub(crate) mod cases;
     pub(crate) mod ceiling;
     pub(crate) mod clock;
     pub(crate) mod connection;
+    pub(crate) mod database;
     pub(crate) mod dispatcher;
     pub(crate) mod helper;
     pub(crate) mod keeper;
@@ -28,6 +30,7 @@ mod end_to_end {
     pub(crate) mod report;
     pub(crate) mod requests;
     pub(crate) mod runs;
+    pub(crate) mod set_up;
     pub(crate) mod table;
     pub(crate) mod ticket;
     pub(crate) mod wire;

@@ -1,19 +1,20 @@
-//! The measured dispatcher: started, set up over its API, looked at from outside, stopped.
+//! The measured dispatcher, of one node or several: started, looked at from outside, stopped.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use serde_json::{Value, json};
+use anyhow::bail;
 use tokio::runtime::Runtime;
 use tokio::time::interval;
 
-use super::connection::Connection;
+use super::cases::Case;
+use super::database;
 use super::helper::{Helper, Role};
-use super::keeper::{Kept, ROOT_KEY};
+use super::keeper::{Kept, Plan};
 use super::process::{self, Memory};
+use super::set_up::Client;
 
 /// How often a dispatcher is looked at while it comes to rest, and how often at most.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -29,48 +30,44 @@ pub(crate) struct Dispatcher {
 /// What a dispatcher holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
-    /// Bytes in its files.
+    /// Bytes in its files and in its database.
     pub(crate) disk_bytes: u64,
-    /// Memory.
+    /// Memory, of the node that holds the most.
     pub(crate) memory: Memory,
 }
 
 impl Dispatcher {
-    /// Starts one with a folder of its own in `parent`, and `settings` in its environment.
-    pub(crate) fn start(parent: &Path, settings: &[String]) -> anyhow::Result<Self> {
-        let parent = parent.to_str().context("the folder's name is not text")?;
-        let arguments: Vec<&str> = std::iter::once(parent).chain(settings.iter().map(String::as_str)).collect();
-        let mut keeper = Helper::start(Role::Keeper, &arguments)?;
-        let kept = serde_json::from_str(&keeper.next_line()?)?;
+    /// Starts one.
+    pub(crate) fn start(plan: &Plan) -> anyhow::Result<Self> {
+        let mut keeper = Helper::start(Role::Keeper, &[&serde_json::to_string(plan)?])?;
+        let kept: Kept = serde_json::from_str(&keeper.next_line()?)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { keeper, kept, runtime })
     }
 
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.kept.address
+    /// Where its nodes listen.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.kept.nodes.iter().map(|node| node.address).collect()
     }
 
-    /// Makes a client with one webhook that calls `receiver`; answers an API key of that client.
-    pub(crate) fn set_up(&self, receiver: SocketAddr, max_in_flight: Option<u32>) -> anyhow::Result<String> {
-        let mut webhook = json!({ "name": "measured", "type": 0, "method": "POST", "url": format!("http://{receiver}/hook/:id") });
-        if let Some(limit) = max_in_flight {
-            webhook["maxInFlight"] = limit.into();
-        }
-        self.runtime.block_on(async {
-            let mut api = Api { connection: Connection::open(self.kept.address).await?, host: self.kept.address };
-            let client = api.create("/v1/clients", ROOT_KEY, &json!({ "name": "measured" })).await?;
-            let key = json!({ "clientId": client["id"], "role": "admin", "name": "measured" });
-            let key = api.create("/v1/api-keys", ROOT_KEY, &key).await?;
-            let key = key["key"].as_str().context("the new API key has no text")?.to_owned();
-            api.create("/v1/webhooks", &key, &webhook).await?;
-            Ok(key)
-        })
+    /// Makes the client and the webhooks of `case`, which call `receiver`.
+    pub(crate) fn set_up(&self, receiver: SocketAddr, case: Case) -> anyhow::Result<Client> {
+        self.runtime.block_on(Client::make(self.kept.nodes[0].address, receiver, case))
     }
 
-    /// Processor time that it has used.
+    /// Does `action` (`pause`, `resume`) to the webhooks of `client`.
+    pub(crate) fn act(&self, client: &Client, action: &str) -> anyhow::Result<()> {
+        self.runtime.block_on(client.act(self.kept.nodes[0].address, action))
+    }
+
+    /// Processor time that its nodes have used.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        process::cpu_seconds(self.kept.pid)
+        self.kept.nodes.iter().map(|node| process::cpu_seconds(node.pid)).sum()
+    }
+
+    /// Processor time that its database's server has used, if that runs here.
+    pub(crate) fn database_cpu_seconds(&self) -> anyhow::Result<f64> {
+        if self.kept.database.is_some() { process::cpu_seconds_of_named("postgres") } else { Ok(0.0) }
     }
 
     /// Waits until it uses no processor time to speak of.
@@ -94,33 +91,17 @@ impl Dispatcher {
 
     /// What it holds.
     pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
-        Ok(Usage { disk_bytes: bytes_in(&self.kept.folder)?, memory: process::memory(self.kept.pid)? })
+        let mut memory = Memory { resident_mib: 0.0, peak_mib: 0.0 };
+        for node in &self.kept.nodes {
+            memory = memory.max(process::memory(node.pid)?);
+        }
+        let in_database = self.kept.database.as_deref().map_or(Ok(0), database::bytes)?;
+        Ok(Usage { disk_bytes: bytes_in(&self.kept.folder)? + in_database, memory })
     }
 
     /// Stops it, and removes what it stored.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         self.keeper.end()
-    }
-}
-
-struct Api {
-    connection: Connection,
-    host: SocketAddr,
-}
-
-impl Api {
-    async fn create(&mut self, path: &str, api_key: &str, body: &Value) -> anyhow::Result<Value> {
-        let (host, body) = (self.host, body.to_string());
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: {host}\r\nx-api-key: {api_key}\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let (status, answer) = self.connection.ask(request.as_bytes()).await?;
-        if !matches!(status, 200 | 201) {
-            bail!("POST {path} was answered {status}: {}", String::from_utf8_lossy(&answer));
-        }
-        serde_json::from_slice(&answer).with_context(|| format!("POST {path} was answered with what is no JSON"))
     }
 }
 

@@ -1,7 +1,7 @@
-//! The keeper: holds a dispatcher and its folder, and puts both away when its input closes.
+//! The keeper: holds the nodes of a dispatcher, their folder and their database, and puts all away when its input closes.
 //!
 //! A process of its own, because the dispatcher does not know that it is being measured: it would outlive a measurement
-//! that is interrupted, and its folder would stay. Says one [`Kept`] as JSON when the dispatcher listens.
+//! that is interrupted, and what it stored would stay. Says one [`Kept`] as JSON when all nodes listen.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -13,40 +13,75 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use super::database::Database;
 use super::helper::say;
 
 /// The key that every kept dispatcher starts with.
 pub(crate) const ROOT_KEY: &str = "root-key-of-an-end-to-end-measurement";
 
-/// How long a dispatcher may take until it listens.
+/// How long a node may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// What to keep.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// Where the dispatcher's own folder is made.
+    pub(crate) parent: PathBuf,
+    /// `NAME=VALUE`s for the nodes' environment.
+    pub(crate) settings: Vec<String>,
+    /// How many nodes.
+    pub(crate) nodes: usize,
+    /// The PostgreSQL server on which they get a database; none for SQLite.
+    pub(crate) server: Option<String>,
+}
 
 /// A dispatcher that is being kept.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Kept {
-    /// The number of its process.
+    /// Its nodes; at least one.
+    pub(crate) nodes: Vec<Node>,
+    /// Where it stores everything that is not in the database.
+    pub(crate) folder: PathBuf,
+    /// The url of its database on PostgreSQL.
+    pub(crate) database: Option<String>,
+}
+
+/// One of its processes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Node {
+    /// The number of the process.
     pub(crate) pid: u32,
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    /// Where it stores everything.
-    pub(crate) folder: PathBuf,
 }
 
-/// Keeps a dispatcher whose own folder is made in the folder that the first argument names; the others are `NAME=VALUE`s
-/// for its environment.
+/// Keeps what the only argument, a [`Plan`] as JSON, asks for.
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
-    let parent = arguments.next().context("the folder is missing")?;
-    let folder = tempfile::tempdir_in(parent)?;
-    let mut dispatcher = Running(start(folder.path(), arguments)?);
-    let output = dispatcher.0.stdout.take().context("the dispatcher was started without a pipe")?;
-    let address = listening_address(output)?;
-    say(&serde_json::to_string(&Kept { pid: dispatcher.0.id(), address, folder: folder.path().to_owned() })?)?;
+    let plan: Plan = serde_json::from_str(&arguments.next().context("the plan is missing")?)?;
+    let folder = tempfile::tempdir_in(&plan.parent)?;
+    let database = plan.server.as_deref().map(Database::create).transpose()?;
+    let database_url = database.as_ref().map(Database::url);
+    let mut settings = plan.settings;
+    settings.extend(database_url.iter().map(|url| format!("DISPATCHER_STORE_URL={url}")));
+
+    let mut running = Vec::with_capacity(plan.nodes);
+    let mut nodes = Vec::with_capacity(plan.nodes);
+    for _ in 0..plan.nodes {
+        let mut node = Running(start(folder.path(), &settings)?);
+        let output = node.0.stdout.take().context("the dispatcher was started without a pipe")?;
+        // The first one makes the tables; the next one starts when they are there.
+        nodes.push(Node { pid: node.0.id(), address: listening_address(output)? });
+        running.push(node);
+    }
+
+    say(&serde_json::to_string(&Kept { nodes, folder: folder.path().to_owned(), database: database_url })?)?;
     io::copy(&mut io::stdin().lock(), &mut io::sink())?;
-    drop(dispatcher);
+    drop(running);
+    drop(database);
     folder.close().context("the dispatcher's folder stays behind")
 }
 
-/// The dispatcher's process; killed when dropped.
+/// A node's process; killed when dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -57,7 +92,7 @@ impl Drop for Running {
     }
 }
 
-fn start(folder: &Path, settings: impl Iterator<Item = String>) -> anyhow::Result<Child> {
+fn start(folder: &Path, settings: &[String]) -> anyhow::Result<Child> {
     let basics = [
         ("DISPATCHER_SERVER_LISTEN", "127.0.0.1:0"),
         ("DISPATCHER_EGRESS_ALLOW", "127.0.0.0/8"),

@@ -26,12 +26,14 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 /// What to enqueue, where and how fast.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
-    /// The dispatcher.
-    pub(crate) dispatcher: SocketAddr,
+    /// The dispatcher's nodes; connections go to them in turn.
+    pub(crate) dispatchers: Vec<SocketAddr>,
     /// The receiver, for a load that waits for arrivals.
     pub(crate) receiver: SocketAddr,
     /// A key that may enqueue.
     pub(crate) api_key: String,
+    /// For how many webhooks, in turn.
+    pub(crate) webhooks: u32,
     /// How fast.
     pub(crate) pace: Pace,
     /// Completions in each request.
@@ -91,8 +93,8 @@ async fn do_job(job: Job) -> anyhow::Result<Acknowledged> {
 
 async fn closed(job: &Arc<Job>, connections: usize) -> anyhow::Result<Acknowledged> {
     let mut producers = Vec::with_capacity(connections);
-    for _ in 0..connections {
-        producers.push(Producer::open(job).await?);
+    for number in 0..connections {
+        producers.push(Producer::open(job, number).await?);
     }
     let work = Arc::new(Work::start(job));
     let mut tasks = JoinSet::new();
@@ -125,7 +127,7 @@ async fn open(job: &Arc<Job>, per_second: u32) -> anyhow::Result<Acknowledged> {
         tasks.spawn(async move {
             let mut producer = match unused {
                 Some(producer) => producer,
-                None => Producer::open(&job).await?,
+                None => Producer::open(&job, first as usize).await?,
             };
             let ack = producer.enqueue(first).await?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(producer);
@@ -140,7 +142,7 @@ async fn open(job: &Arc<Job>, per_second: u32) -> anyhow::Result<Acknowledged> {
 }
 
 async fn one_at_a_time(job: &Job) -> anyhow::Result<Acknowledged> {
-    let mut producer = Producer::open(job).await?;
+    let mut producer = Producer::open(job, 0).await?;
     let mut receiver = Connection::open(job.receiver).await?;
     let work = Work::start(job);
     let mut acks = Vec::new();
@@ -200,9 +202,11 @@ struct Producer {
 }
 
 impl Producer {
-    async fn open(job: &Job) -> anyhow::Result<Self> {
-        let request = EnqueueRequest::new(&job.dispatcher.to_string(), &job.api_key, job.per_request as usize);
-        Ok(Self { connection: Connection::open(job.dispatcher).await?, request })
+    /// The connection with this number among those of the job.
+    async fn open(job: &Job, number: usize) -> anyhow::Result<Self> {
+        let dispatcher = job.dispatchers[number % job.dispatchers.len()];
+        let request = EnqueueRequest::new(&dispatcher.to_string(), &job.api_key, job.per_request as usize, job.webhooks);
+        Ok(Self { connection: Connection::open(dispatcher).await?, request })
     }
 
     /// Enqueues the completions from `first` on, as often as it takes.

@@ -16,14 +16,40 @@ pub(crate) struct Memory {
     pub(crate) peak_mib: f64,
 }
 
+impl Memory {
+    /// The larger of each.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self { resident_mib: self.resident_mib.max(other.resident_mib), peak_mib: self.peak_mib.max(other.peak_mib) }
+    }
+}
+
 /// Processor time that a process has used, in user mode and in the kernel, in seconds.
 pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
-    let stat = read(pid, "stat")?;
-    // The second field is a name in parentheses that may hold spaces; user and system time are fields 14 and 15.
+    let ticks = ticks(&read(pid, "stat")?)?;
+    Ok((ticks[0] + ticks[1]) / TICKS_PER_SECOND)
+}
+
+/// Processor time that all processes with this name have used, those included that they started and that have ended.
+pub(crate) fn cpu_seconds_of_named(name: &str) -> anyhow::Result<f64> {
+    let mut sum = 0.0;
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|file| file.parse().ok()) else { continue };
+        // A process may end between two looks; then the one that started it has its time.
+        let (Ok(found), Ok(stat)) = (read(pid, "comm"), read(pid, "stat")) else { continue };
+        if found.trim_end() == name {
+            sum += ticks(&stat)?.iter().sum::<f64>();
+        }
+    }
+    Ok(sum / TICKS_PER_SECOND)
+}
+
+/// A process's time in user mode and in the kernel, then the same of its children that have ended.
+fn ticks(stat: &str) -> anyhow::Result<[f64; 4]> {
+    // The second field is a name in parentheses that may hold spaces; the times are fields 14 to 17.
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
     let ticks = |field: usize| -> anyhow::Result<f64> { Ok(fields.get(field - 3).context("a field is missing")?.parse()?) };
-    Ok((ticks(14)? + ticks(15)?) / TICKS_PER_SECOND)
+    Ok([ticks(14)?, ticks(15)?, ticks(16)?, ticks(17)?])
 }
 
 /// Processor time that all processes together have used since the machine was started, in seconds.

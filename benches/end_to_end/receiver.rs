@@ -2,7 +2,7 @@
 //!
 //! Lines it understands: `reset` forgets all, `await N` waits until N different tickets came (or none do any more),
 //! `report` tells an [`Arrivals`] as JSON. Its first line says where it listens. Over HTTP, `GET /arrived/N` is answered
-//! once N different tickets came; everything else is a delivery.
+//! once N different tickets came, `/login` with an access token, `/hang/…` never; everything else is a delivery.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,12 +24,15 @@ use super::ticket::Ticket;
 use super::wire::{self, Message};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const LOGIN_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 48\r\n\r\n\
+    {\"access_token\":\"access-0123\",\"expires_in\":3600}";
 
 /// Deliveries are given up when none came for this long; longer than the first retry waits.
 const QUIET: Duration = Duration::from_secs(20);
 
-/// The longest that a backlog may take.
+/// The longest that a small backlog may take, and the rate that a large one must have.
 const DRAIN_LIMIT: Duration = Duration::from_mins(3);
+const DRAINED_PER_SECOND: u32 = 1_000;
 
 /// What came since the last reset.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,8 +43,16 @@ pub(crate) struct Arrivals {
     pub(crate) deliveries: u32,
     /// Requests that are no delivery of ours: another path, another length, a broken connection.
     pub(crate) odd: u32,
+    /// Logins.
+    pub(crate) logins: u32,
+    /// Requests that were left without an answer.
+    pub(crate) hung: u32,
+    /// The first line and the headers of the first delivery.
+    pub(crate) first_head: String,
     /// When the earliest of them was begun.
     pub(crate) first_begun: u64,
+    /// When the first one came.
+    pub(crate) first_arrival: u64,
     /// When the last new one came.
     pub(crate) last_arrival: u64,
     /// From each one's begin to its first arrival.
@@ -49,14 +60,19 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
-    /// From the first begin to the last arrival.
-    pub(crate) fn seconds(&self) -> f64 {
-        f64::from(clock::micros_between(self.first_begun, self.last_arrival)) / 1e6
+    /// Different tickets per second, from the first begin to the last arrival.
+    pub(crate) fn per_second(&self) -> f64 {
+        self.per_second_since(self.first_begun)
     }
 
-    /// Different tickets per second.
-    pub(crate) fn per_second(&self) -> f64 {
-        f64::from(self.tickets) / self.seconds().max(1e-6)
+    /// Different tickets per second, from the first arrival to the last.
+    pub(crate) fn drained_per_second(&self) -> f64 {
+        self.per_second_since(self.first_arrival)
+    }
+
+    fn per_second_since(&self, start: u64) -> f64 {
+        let seconds = f64::from(clock::micros_between(start, self.last_arrival)) / 1e6;
+        f64::from(self.tickets) / seconds.max(1e-6)
     }
 }
 
@@ -96,6 +112,8 @@ impl Receiver {
 pub(crate) fn run() -> anyhow::Result<()> {
     // One thread: handing requests between two would cost more than it gains.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Each request that hangs is an open connection.
+    rlimit::increase_nofile_limit(u64::MAX)?;
     runtime.block_on(receive())
 }
 
@@ -129,13 +147,23 @@ async fn attend(mut stream: TcpStream, tally: &Tally) -> anyhow::Result<()> {
     let mut answers = Vec::new();
     loop {
         while let Some(message) = wire::first_message(&read)? {
-            match awaited(&message) {
-                Some(count) => tally.wait_for(count).await,
-                None => tally.take_in(&message),
+            let mut answer = ANSWER;
+            match Asked::by(&message) {
+                Asked::Arrived(count) => tally.wait_for(count).await,
+                Asked::Login => {
+                    tally.seen().logins += 1;
+                    answer = LOGIN_ANSWER;
+                }
+                Asked::Hang => {
+                    tally.seen().hung += 1;
+                    hang(stream).await;
+                    return Ok(());
+                }
+                Asked::Delivery => tally.take_in(&message),
             }
             let length = message.length;
             read.advance(length);
-            answers.extend_from_slice(ANSWER);
+            answers.extend_from_slice(answer);
         }
         if !answers.is_empty() {
             stream.write_all(&answers).await?;
@@ -147,9 +175,34 @@ async fn attend(mut stream: TcpStream, tally: &Tally) -> anyhow::Result<()> {
     }
 }
 
-fn awaited(message: &Message<'_>) -> Option<u32> {
-    let count = wire::path(message.first_line)?.strip_prefix(b"/arrived/")?;
-    std::str::from_utf8(count).ok()?.parse().ok()
+/// Answers nothing until the other side has had enough.
+async fn hang(mut stream: TcpStream) {
+    let mut ignored = [0; 64];
+    // However the connection ends, it ends by the other side's wish.
+    while matches!(stream.read(&mut ignored).await, Ok(1..)) {}
+}
+
+/// What a request is about.
+enum Asked {
+    Arrived(u32),
+    Login,
+    Hang,
+    Delivery,
+}
+
+impl Asked {
+    fn by(message: &Message<'_>) -> Self {
+        match wire::path(message.first_line) {
+            Some(b"/login") => Self::Login,
+            Some(path) if path.starts_with(b"/hang/") => Self::Hang,
+            Some(path) => path.strip_prefix(b"/arrived/").and_then(number).map_or(Self::Delivery, Self::Arrived),
+            None => Self::Delivery,
+        }
+    }
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 fn ticket(message: &Message<'_>) -> Option<Ticket> {
@@ -171,7 +224,11 @@ struct Seen {
     micros: Vec<u32>,
     deliveries: u32,
     odd: u32,
+    logins: u32,
+    hung: u32,
+    first_head: String,
     first_begun: Option<u64>,
+    first_arrival: u64,
     last_arrival: u64,
 }
 
@@ -191,9 +248,10 @@ impl Tally {
                 self.tickets.send_replace(0);
             }
             ("await", count) => {
-                let count = count.parse().context("a number to wait for is missing")?;
+                let count: u32 = count.parse().context("a number to wait for is missing")?;
+                let limit = DRAIN_LIMIT.max(Duration::from_secs((count / DRAINED_PER_SECOND).into()));
                 // The report that follows says what is missing.
-                drop(timeout(DRAIN_LIMIT, self.wait_for(count)).await);
+                drop(timeout(limit, self.wait_for(count)).await);
             }
             ("report", _) => return Ok(serde_json::to_string(&self.seen().report())?),
             _ => bail!("the receiver does not understand `{line}`"),
@@ -206,7 +264,7 @@ impl Tally {
         let tickets = {
             let mut seen = self.seen();
             match ticket(message) {
-                Some(ticket) => seen.count(ticket, now),
+                Some(ticket) => seen.count(ticket, now, message.head),
                 None => seen.odd += 1,
             }
             seen.tickets()
@@ -225,7 +283,10 @@ impl Tally {
 }
 
 impl Seen {
-    fn count(&mut self, ticket: Ticket, now: u64) {
+    fn count(&mut self, ticket: Ticket, now: u64, head: &[u8]) {
+        if self.deliveries == 0 {
+            (self.first_arrival, self.first_head) = (now, String::from_utf8_lossy(head).into_owned());
+        }
         self.deliveries += 1;
         let (word, bit) = ((ticket.sequence / 64) as usize, 1 << (ticket.sequence % 64));
         if self.came.len() <= word {
@@ -249,7 +310,11 @@ impl Seen {
             tickets: self.tickets(),
             deliveries: self.deliveries,
             odd: self.odd,
+            logins: self.logins,
+            hung: self.hung,
+            first_head: self.first_head.clone(),
             first_begun: self.first_begun.unwrap_or_default(),
+            first_arrival: self.first_arrival,
             last_arrival: self.last_arrival,
             latency: Quantiles::of(self.micros.clone()),
         }

@@ -1,4 +1,4 @@
-//! The measurement itself: which cases there are, and how each is run.
+//! The measurement itself: how each case is run.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -7,72 +7,23 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
+use super::cases::{CASES, Case, Manner, Rhythm, SINGLE, Store};
 use super::dispatcher::Dispatcher;
 use super::helper::{Helper, Role};
+use super::keeper::Plan;
 use super::load::{Acknowledged, Job, Pace};
 use super::machine::Machine;
 use super::options::Options;
-use super::receiver::Receiver;
+use super::receiver::{Arrivals, Receiver};
 use super::report::{Ceiling, CpuSeconds, Measured, Report, Row};
+use super::set_up::Client;
 use super::{ceiling, clock, process, table};
 
 /// How many requests of the bare client are under way at once; the best counts.
 const CEILING_TASKS: [usize; 3] = [16, 64, 256];
 
-/// What part of the ceiling deliveries must reach.
-const FLOOR_SINGLE: f64 = 0.20;
-const FLOOR_BATCH: f64 = 0.35;
-
-/// A load on a dispatcher that was never used before.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Case {
-    pub(crate) name: &'static str,
-    pub(crate) pace: Pace,
-    pub(crate) per_request: u32,
-    pub(crate) max_in_flight: Option<u32>,
-    /// The part of the ceiling that it must reach.
-    pub(crate) floor: Option<f64>,
-    /// How much longer than the others it lasts.
-    longer: f64,
-}
-
-impl Case {
-    const fn full(name: &'static str, connections: usize, per_request: u32, max_in_flight: Option<u32>, floor: f64) -> Self {
-        Self { name, pace: Pace::Closed(connections), per_request, max_in_flight, floor: Some(floor), longer: 1.0 }
-    }
-
-    const fn calm(name: &'static str, pace: Pace, longer: f64) -> Self {
-        Self { name, pace, per_request: 1, max_in_flight: None, floor: None, longer }
-    }
-
-    /// What tells it from the others, for instance `1-per-request/64/default`.
-    fn label(&self) -> String {
-        let connections = self.connections().map(|count| format!("/{count}")).unwrap_or_default();
-        let limit = self.max_in_flight.map_or_else(|| "default".to_owned(), |limit| limit.to_string());
-        format!("{}{connections}/{limit}", self.name)
-    }
-
-    /// Connections of the load, where they are what paces it.
-    pub(crate) fn connections(&self) -> Option<usize> {
-        match self.pace {
-            Pace::Closed(connections) => Some(connections),
-            Pace::Open(_) | Pace::OneAtATime => None,
-        }
-    }
-}
-
-const CASES: [Case; 10] = [
-    Case::full("1-per-request", 64, 1, None, FLOOR_SINGLE),
-    Case::full("1-per-request", 256, 1, None, FLOOR_SINGLE),
-    Case::full("1-per-request", 64, 1, Some(256), FLOOR_SINGLE),
-    Case::full("1-per-request", 256, 1, Some(256), FLOOR_SINGLE),
-    Case::full("100-per-request", 64, 100, None, FLOOR_BATCH),
-    Case::full("100-per-request", 256, 100, None, FLOOR_BATCH),
-    Case::full("100-per-request", 64, 100, Some(256), FLOOR_BATCH),
-    Case::full("100-per-request", 256, 100, Some(256), FLOOR_BATCH),
-    Case::calm("200-per-second", Pace::Open(200), 2.0),
-    Case::calm("one-at-a-time", Pace::OneAtATime, 1.0),
-];
+/// How long it may take to store what is to be drained.
+const FILL_LIMIT_SECONDS: f64 = 1_800.0;
 
 /// Measures, tells, and fails when something was lost.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -100,6 +51,22 @@ fn write_json(path: &Path, report: &Report) -> anyhow::Result<()> {
     fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Fails when the webhooks were not called in the manner of the case, so that its figures would be another's.
+fn check_manner(case: &Case, arrivals: &Arrivals) -> anyhow::Result<()> {
+    let has = |header: &str| arrivals.first_head.contains(header);
+    let right = match case.manner {
+        Manner::Plain => arrivals.logins == 0 && arrivals.hung == 0,
+        Manner::LoginAndSignature => {
+            arrivals.logins > 0 && has("\r\nauthorization: Bearer access-0123\r\n") && has("\r\nwebhook-signature: v1,")
+        }
+        Manner::HalfHang => arrivals.hung > 0,
+    };
+    if !right {
+        bail!("{} logins and {} hanging requests came, the first delivery as `{}`", arrivals.logins, arrivals.hung, arrivals.first_head);
+    }
+    Ok(())
+}
+
 /// The processes that outlast a single case.
 struct Bench<'a> {
     options: &'a Options,
@@ -115,17 +82,30 @@ impl<'a> Bench<'a> {
 
     fn measure(mut self) -> anyhow::Result<Report> {
         let machine = Machine::facts(&self.options.folder)?;
-        let mut report = Report { begun_at: clock::rfc3339(), machine, ceilings: Vec::new(), rows: Vec::new() };
+        let mut report = Report { begun_at: clock::rfc3339(), machine, ceilings: Vec::new(), rows: Vec::new(), comparisons: Vec::new() };
         if self.options.include("ceiling") {
             report.ceilings = self.ceilings()?;
         }
-        let ceiling = report.ceiling();
-        for case in CASES.iter().filter(|case| self.options.include(&case.label())) {
-            let row = self.row(case, ceiling).with_context(|| format!("{} could not be measured", case.label()))?;
-            writeln!(io::stderr(), "{}: {:.0} arrived per second", case.label(), row.arrived_per_second)?;
-            report.rows.push(row);
+        for store in self.options.stores() {
+            for case in CASES.iter().filter(|case| self.options.include_case(case, store)) {
+                self.add_row(&mut report, case, store).with_context(|| format!("{} could not be measured", case.label(store)))?;
+            }
+            report.compare(store);
         }
         Ok(report)
+    }
+
+    fn add_row(&mut self, report: &mut Report, case: &Case, store: Store) -> anyhow::Result<()> {
+        let label = case.label(store);
+        let Some(pace) = case.pace(report.most(store)) else {
+            writeln!(io::stderr(), "{label}: left out, for it needs {SINGLE} in the same run")?;
+            return Ok(());
+        };
+        let measured = self.measured(case, store, pace)?;
+        let row = Row::new(case, store, report.ceiling(), &measured);
+        writeln!(io::stderr(), "{label}: {:.0} arrived per second", row.arrived_per_second)?;
+        report.rows.push(row);
+        Ok(())
     }
 
     fn ceilings(&mut self) -> anyhow::Result<Vec<Ceiling>> {
@@ -145,28 +125,76 @@ impl<'a> Bench<'a> {
         Ok(found)
     }
 
-    fn row(&mut self, case: &Case, ceiling: Option<f64>) -> anyhow::Result<Row> {
+    fn measured(&mut self, case: &Case, store: Store, pace: Pace) -> anyhow::Result<Measured> {
         self.receiver.reset()?;
-        let dispatcher = Dispatcher::start(&self.options.folder, &self.options.env)?;
-        let job = Job {
-            dispatcher: dispatcher.address(),
-            receiver: self.receiver.address,
-            api_key: dispatcher.set_up(self.receiver.address, case.max_in_flight)?,
-            pace: case.pace,
-            per_request: case.per_request,
-            seconds: self.options.seconds * case.longer,
-            most: self.options.most,
-        };
+        let dispatcher = Dispatcher::start(&self.plan(case, store))?;
+        let client = dispatcher.set_up(self.receiver.address, *case)?;
+        let job = self.job(case, pace, &dispatcher, &client);
 
-        let cpu_before = self.cpu_seconds(&dispatcher)?;
-        let acknowledged: Acknowledged = serde_json::from_str(&self.load.ask(&serde_json::to_string(&job)?)?)?;
-        let arrivals = self.receiver.arrivals(acknowledged.completions)?;
-        dispatcher.come_to_rest()?;
+        let empty = dispatcher.usage()?;
+        let (acknowledged, cpu_before) = if let Rhythm::Drain(_) = case.rhythm {
+            self.fill_and_resume(&job, &dispatcher, &client)?
+        } else {
+            let cpu_before = self.cpu_seconds(&dispatcher)?;
+            (self.enqueue(&job)?, cpu_before)
+        };
+        let arrivals = self.receiver.arrivals(case.answered(acknowledged.completions))?;
+        if case.manner != Manner::HalfHang {
+            dispatcher.come_to_rest()?;
+        }
         let cpu = self.cpu_seconds(&dispatcher)?.since(cpu_before);
 
         let usage = dispatcher.usage()?;
         dispatcher.stop()?;
-        Ok(Row::new(case, ceiling, &Measured { acknowledged, arrivals, cpu, usage }))
+        check_manner(case, &arrivals)?;
+        Ok(Measured { acknowledged, arrivals, cpu, empty, usage })
+    }
+
+    fn plan(&self, case: &Case, store: Store) -> Plan {
+        Plan {
+            parent: self.options.folder.clone(),
+            settings: self.options.env.clone(),
+            nodes: case.nodes,
+            server: self.options.postgres.clone().filter(|_| store == Store::Postgres),
+        }
+    }
+
+    fn job(&self, case: &Case, pace: Pace, dispatcher: &Dispatcher, client: &Client) -> Job {
+        let (seconds, most) = match case.rhythm {
+            Rhythm::Drain(pending) => (FILL_LIMIT_SECONDS, pending),
+            _ => (self.options.seconds * case.longer, self.options.most),
+        };
+        Job {
+            dispatchers: dispatcher.addresses(),
+            receiver: self.receiver.address,
+            api_key: client.api_key.clone(),
+            webhooks: case.webhooks,
+            pace,
+            per_request: case.per_request,
+            seconds,
+            most,
+        }
+    }
+
+    fn enqueue(&mut self, job: &Job) -> anyhow::Result<Acknowledged> {
+        Ok(serde_json::from_str(&self.load.ask(&serde_json::to_string(job)?)?)?)
+    }
+
+    /// Enqueues everything while nothing is delivered, and lets go.
+    fn fill_and_resume(&mut self, job: &Job, dispatcher: &Dispatcher, client: &Client) -> anyhow::Result<(Acknowledged, CpuSeconds)> {
+        dispatcher.act(client, "pause")?;
+        let acknowledged = self.enqueue(job)?;
+        if acknowledged.completions < job.most {
+            bail!("only {} of {} completions could be stored in time", acknowledged.completions, job.most);
+        }
+        dispatcher.come_to_rest()?;
+        let early = self.receiver.arrivals(0)?.deliveries;
+        if early > 0 {
+            bail!("{early} deliveries arrived although the webhook was paused");
+        }
+        let cpu_before = self.cpu_seconds(dispatcher)?;
+        dispatcher.act(client, "resume")?;
+        Ok((acknowledged, cpu_before))
     }
 
     fn cpu_seconds(&self, dispatcher: &Dispatcher) -> anyhow::Result<CpuSeconds> {
@@ -176,6 +204,7 @@ impl<'a> Bench<'a> {
             dispatcher: dispatcher.cpu_seconds()?,
             load: process::cpu_seconds(self.load.pid())?,
             receiver: process::cpu_seconds(self.receiver.pid())?,
+            database: dispatcher.database_cpu_seconds()?,
         })
     }
 }

@@ -16,6 +16,9 @@ pub(crate) fn render(report: &Report) -> String {
         parts.push(format!("Times in ms, p50 / p99 / max:\n{}", times(&report.rows)));
         parts.push(format!("Cost of a delivery:\n{}", costs(&report.rows)));
     }
+    if !report.comparisons.is_empty() {
+        parts.push(format!("Against one another:\n{}", comparisons(report)));
+    }
     parts.join("\n\n")
 }
 
@@ -23,6 +26,14 @@ fn ceilings(report: &Report) -> Table {
     let mut table = table(&["under way", "arrived/s", "p50 / p99 / max ms"], 0);
     for ceiling in &report.ceilings {
         table.add_row([ceiling.under_way.to_string(), whole(ceiling.arrived_per_second), quantiles(&ceiling.latency)]);
+    }
+    table
+}
+
+fn comparisons(report: &Report) -> Table {
+    let mut table = table(&["store", "what", "ratio", "must be"], 2);
+    for comparison in &report.comparisons {
+        table.add_row([comparison.store.name(), comparison.what, &format!("{:.2}", comparison.ratio), comparison.bound]);
     }
     table
 }
@@ -49,13 +60,17 @@ fn rates(rows: &[Row]) -> Table {
 fn times(rows: &[Row]) -> Table {
     let mut table = case_table(&["to acknowledgement", "to arrival"]);
     for row in rows {
-        table.add_row(case_cells(row).into_iter().chain([quantiles(&row.acknowledgement), quantiles(&row.arrival)]));
+        table.add_row(
+            case_cells(row)
+                .into_iter()
+                .chain([quantiles(&row.acknowledgement), row.arrival.as_ref().map_or_else(|| "-".to_owned(), quantiles)]),
+        );
     }
     table
 }
 
 fn costs(rows: &[Row]) -> Table {
-    let head = ["CPU µs", "load's CPU µs", "receiver's CPU µs", "bytes on disk", "resident MiB", "at most MiB"];
+    let head = ["CPU µs", "load's CPU µs", "receiver's CPU µs", "database's CPU µs", "bytes on disk", "resident MiB", "at most MiB"];
     let mut table = case_table(&head);
     for row in rows {
         let cost = &row.cost;
@@ -63,6 +78,7 @@ fn costs(rows: &[Row]) -> Table {
             whole(cost.cpu_micros),
             whole(cost.load_cpu_micros),
             whole(cost.receiver_cpu_micros),
+            whole(cost.database_cpu_micros),
             whole(cost.disk_bytes),
             whole(cost.memory.resident_mib),
             whole(cost.memory.peak_mib),
@@ -72,12 +88,13 @@ fn costs(rows: &[Row]) -> Table {
 }
 
 fn case_table(head: &[&str]) -> Table {
-    table(&[&["case", "connections", "max in flight"], head].concat(), 1)
+    table(&[&["store", "case", "connections", "max in flight"], head].concat(), 2)
 }
 
-fn case_cells(row: &Row) -> [String; 3] {
+fn case_cells(row: &Row) -> [String; 4] {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     [
+        row.store.name().to_owned(),
         row.name.to_owned(),
         or_dash(row.connections.map(|connections| connections.to_string())),
         row.max_in_flight.map_or_else(|| "default".to_owned(), |limit| limit.to_string()),

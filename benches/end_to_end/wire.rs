@@ -10,6 +10,8 @@ use anyhow::{Context as _, bail};
 pub(crate) struct Message<'a> {
     /// The request or status line.
     pub(crate) first_line: &'a [u8],
+    /// The first line and the headers.
+    pub(crate) head: &'a [u8],
     /// How long the body is.
     pub(crate) body_length: usize,
     /// How long the message is, body included.
@@ -30,7 +32,7 @@ pub(crate) fn first_message(read: &[u8]) -> anyhow::Result<Option<Message<'_>>> 
         }
     }
     let length = head_length + body_length;
-    Ok((read.len() >= length).then_some(Message { first_line, body_length, length }))
+    Ok((read.len() >= length).then_some(Message { first_line, head: &read[..head_length], body_length, length }))
 }
 
 /// The status of an answer's first line.

@@ -48,8 +48,8 @@ impl Filled {
         let client = Client { id: ids.next(START), name: "client".to_owned(), created_at: START };
         let webhook = webhook(client.id, &ids);
         let (client_id, webhook_id) = (client.id, webhook.id);
-        store.insert_client(client).await.expect("the client is new");
-        store.insert_webhook(webhook).await.expect("the webhook is new");
+        store.insert_client(client, None).await.expect("the client is new");
+        store.insert_webhook(webhook, None).await.expect("the webhook is new");
         Self { store, node: ids.next(START), ids, client_id, webhook_id, clock: AtomicI64::new(0) }
     }
 

@@ -243,6 +243,7 @@ fn duties(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<Schedul
         idempotency_keys: settings.idempotency_age(),
         // Twice as long as it takes to give up on a webhook, which is judged by them.
         statistics: settings.finished_age().max(settings.failing_age() * 2),
+        audit_entries: settings.audit_age(),
     };
     let all: [(Box<dyn Duty>, &str); 3] = [
         (Box::new(Retention::new(Arc::clone(store), ages, settings.batch_rows)), &settings.retention_schedule),

@@ -53,7 +53,7 @@ async fn create(State(api): State<Api>, caller: Allowed<ManageKeys>, body: JsonB
         hash: KeyHash::of(&text),
         created_at: now,
     };
-    let stored = api.store.insert_api_key(key.clone()).await?;
+    let stored = api.store.insert_api_key(key.clone(), Some(caller.actor(now))).await?;
     if stored { Ok((StatusCode::CREATED, Json(KeyView::of(&api, key, Some(text))))) } else { Err(ApiError::NotFound) }
 }
 
@@ -65,7 +65,7 @@ async fn list(State(api): State<Api>, caller: Allowed<ManageKeys>, mut query: Qu
 }
 
 async fn remove(State(api): State<Api>, caller: Allowed<ManageKeys>, PathId(id): PathId<ApiKeyId>) -> Result<StatusCode, ApiError> {
-    let deletion = api.store.delete_api_key(caller.scope(), id).await?;
+    let deletion = api.store.delete_api_key(caller.scope(), id, Some(caller.actor(api.clock.now()))).await?;
     api.keys.forget();
     match deletion {
         KeyDeletion::Deleted => Ok(StatusCode::NO_CONTENT),

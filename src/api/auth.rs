@@ -4,17 +4,20 @@
 //! a caller may touch is a [`Scope`]; what lies outside it looks like what does not exist.
 
 use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use super::error::ApiError;
 use super::key_cache::Holder;
 use super::state::Api;
+use crate::domain::audit::Actor;
 use crate::domain::client::{KeyHash, Permission, Role};
 use crate::domain::ids::ClientId;
+use crate::domain::time::Timestamp;
 use crate::store::records::Scope;
 
 /// By which a root key says for which client it acts.
@@ -26,7 +29,8 @@ const NEWER_OCR_PREFIX: &str = "/document_webhooks";
 /// Somebody with a known key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
-    role: Role,
+    holder: Holder,
+    remote_address: Option<IpAddr>,
     scope: Scope,
 }
 
@@ -38,7 +42,13 @@ impl Caller {
 
     /// What their key is for.
     pub(super) const fn role(&self) -> Role {
-        self.role
+        self.holder.role
+    }
+
+    /// In whose name they change something at `at`.
+    pub(super) const fn actor(&self, at: Timestamp) -> Actor {
+        let Holder { key_id, role, client_id } = self.holder;
+        Actor { key_id, role, client_id, remote_address: self.remote_address, at }
     }
 
     /// The one client they act for.
@@ -69,7 +79,7 @@ macro_rules! permissions {
     )+};
 }
 
-permissions!(ManageClients, ManageKeys, ManageWebhooks, Enqueue, Read, Operate);
+permissions!(ManageClients, ManageKeys, Audit, ManageWebhooks, Enqueue, Read, Operate);
 
 /// A caller whose key allows `P`.
 pub(super) struct Allowed<P> {
@@ -95,7 +105,8 @@ impl<P: Wanted> FromRequestParts<Api> for Allowed<P> {
             return Err(ApiError::Forbidden);
         }
         let scope = scope(api, holder, &parts.headers).await?;
-        Ok(Self { caller: Caller { role: holder.role, scope }, permission: PhantomData })
+        let remote_address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical());
+        Ok(Self { caller: Caller { holder, remote_address, scope }, permission: PhantomData })
     }
 }
 

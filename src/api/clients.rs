@@ -28,14 +28,18 @@ struct ClientView {
     created_at: String,
 }
 
-async fn create(State(api): State<Api>, _: Allowed<ManageClients>, body: JsonBody) -> Result<(StatusCode, Json<ClientView>), ApiError> {
+async fn create(
+    State(api): State<Api>,
+    caller: Allowed<ManageClients>,
+    body: JsonBody,
+) -> Result<(StatusCode, Json<ClientView>), ApiError> {
     let object = body.object()?;
     let mut fields = Fields::of(&object);
     let name = fields.required("name", name);
     let name = fields.finish(name)?;
     let now = api.clock.now();
     let client = Client { id: api.ids.next(now), name, created_at: now };
-    api.store.insert_client(client.clone()).await?;
+    api.store.insert_client(client.clone(), Some(caller.actor(now))).await?;
     Ok((StatusCode::CREATED, Json(ClientView::of(&api, client))))
 }
 
@@ -47,8 +51,9 @@ async fn list(State(api): State<Api>, _: Allowed<ManageClients>, mut query: Quer
 }
 
 /// Its keys open nothing any more, here at once and on other nodes within seconds.
-async fn remove(State(api): State<Api>, _: Allowed<ManageClients>, PathId(id): PathId<ClientId>) -> Result<StatusCode, ApiError> {
-    let deleted = api.store.delete_client(id, api.clock.now()).await?;
+async fn remove(State(api): State<Api>, caller: Allowed<ManageClients>, PathId(id): PathId<ClientId>) -> Result<StatusCode, ApiError> {
+    let now = api.clock.now();
+    let deleted = api.store.delete_client(id, now, Some(caller.actor(now))).await?;
     api.keys.forget();
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::NotFound) }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use moka::future::Cache;
 
 use crate::domain::client::{KeyHash, Role};
-use crate::domain::ids::ClientId;
+use crate::domain::ids::{ApiKeyId, ClientId};
 use crate::store::{Store, StoreError};
 
 const TIME_TO_LIVE: Duration = Duration::from_secs(5);
@@ -19,6 +19,8 @@ const MAX_ENTRIES: u64 = 10_000;
 /// Who presents a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Holder {
+    /// Which key it is.
+    pub(super) key_id: ApiKeyId,
     /// What the key allows.
     pub(super) role: Role,
     /// Its client; `None` for a root key.
@@ -54,7 +56,7 @@ impl KeyCache {
             return Ok(Some(holder));
         }
         let Some(key) = store.api_key(hash).await? else { return Ok(None) };
-        let holder = Holder { role: key.role, client_id: key.client_id };
+        let holder = Holder { key_id: key.id, role: key.role, client_id: key.client_id };
         self.holders.insert(hash, (edition, holder)).await;
         Ok(Some(holder))
     }

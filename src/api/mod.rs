@@ -8,6 +8,7 @@
 //! - how input is read: `body`, `fields`, `path`, `query`
 
 mod api_keys;
+mod audit;
 mod auth;
 mod body;
 mod clients;
@@ -45,6 +46,7 @@ use self::state::Api;
 pub fn router(state: ApiState) -> Router {
     let routes = Router::new()
         .merge(api_keys::routes())
+        .merge(audit::routes())
         .merge(clients::routes())
         .merge(deliveries::routes())
         .merge(enqueue::routes())

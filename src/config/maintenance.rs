@@ -24,6 +24,8 @@ pub struct MaintenanceConfig {
     pub dead_letter_days: u32,
     /// Days that an idempotency key is known.
     pub idempotency_days: u32,
+    /// Days that audit entries are kept.
+    pub audit_days: u32,
     /// Rows that one transaction deletes.
     pub batch_rows: u32,
     /// Days of nothing but failures after which a webhook is disabled.
@@ -39,6 +41,7 @@ impl Default for MaintenanceConfig {
             finished_days: 30,
             dead_letter_days: 90,
             idempotency_days: 7,
+            audit_days: 365,
             batch_rows: 1000,
             failing_days: 5,
         }
@@ -64,6 +67,12 @@ impl MaintenanceConfig {
         days(self.idempotency_days)
     }
 
+    /// How long audit entries are kept.
+    #[must_use]
+    pub fn audit_age(&self) -> Duration {
+        days(self.audit_days)
+    }
+
     /// How long a webhook may do nothing but fail before it is disabled.
     #[must_use]
     pub fn failing_age(&self) -> Duration {
@@ -84,6 +93,7 @@ impl MaintenanceConfig {
             let allowed = format!("at most maintenance.finished_days, which is {finished}");
             check.refuse("idempotency_days", &Value::from(idempotency), allowed);
         }
+        check.integer("audit_days", 1..=3650);
         check.integer("batch_rows", 1..=100_000);
         check.integer("failing_days", 1..=365);
     }

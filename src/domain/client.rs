@@ -42,6 +42,8 @@ pub enum Permission {
     ManageClients,
     /// Make, list and delete API keys.
     ManageKeys,
+    /// See who changed what.
+    Audit,
     /// Make, change and delete webhooks.
     ManageWebhooks,
     /// Hand in events.
@@ -147,12 +149,12 @@ mod tests {
 
     #[test]
     fn each_role_allows_what_the_contract_says_and_no_more() {
-        use Permission::{Enqueue, ManageClients, ManageKeys, ManageWebhooks, Operate, Read};
-        let all = [ManageClients, ManageKeys, ManageWebhooks, Enqueue, Read, Operate];
+        use Permission::{Audit, Enqueue, ManageClients, ManageKeys, ManageWebhooks, Operate, Read};
+        let all = [ManageClients, ManageKeys, Audit, ManageWebhooks, Enqueue, Read, Operate];
         let allowed = |role: Role| all.into_iter().filter(|&wanted| role.allows(wanted)).collect::<Vec<_>>();
 
         assert_eq!(allowed(Role::Root), all);
-        assert_eq!(allowed(Role::Admin), [ManageKeys, ManageWebhooks, Enqueue, Read, Operate]);
+        assert_eq!(allowed(Role::Admin), [ManageKeys, Audit, ManageWebhooks, Enqueue, Read, Operate]);
         assert_eq!(allowed(Role::Producer), [Enqueue]);
         assert_eq!(allowed(Role::Operator), [Read, Operate]);
         assert_eq!(allowed(Role::Viewer), [Read]);

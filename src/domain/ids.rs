@@ -65,6 +65,8 @@ ids! {
     NodeId,
     /// Names a key that signs a webhook's requests (not the key itself).
     SigningKeyId,
+    /// Names an audit entry.
+    AuditEntryId,
     /// Fences a claim: no two claims of one delivery ever carry the same token.
     ClaimToken,
 }

@@ -5,6 +5,7 @@
 pub mod address_policy;
 pub mod allowed_network;
 pub mod attempt;
+pub mod audit;
 pub mod authorization;
 pub mod client;
 pub mod delivery;

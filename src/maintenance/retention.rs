@@ -1,4 +1,4 @@
-//! Removes deliveries, attempts, events and idempotency keys that were kept long enough.
+//! Removes deliveries, attempts, events, idempotency keys and audit entries that were kept long enough.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct RetentionAges {
     pub idempotency_keys: Duration,
     /// Statistics of a minute.
     pub statistics: Duration,
+    /// Audit entries, from when their change was made.
+    pub audit_entries: Duration,
 }
 
 /// Removes what is older than its age, in steps that each hold the store up only briefly.
@@ -50,6 +52,7 @@ impl Duty for Retention {
             dead_letters_before: now - self.ages.dead_letters,
             idempotency_before: now - self.ages.idempotency_keys,
             statistics_before: now - self.ages.statistics,
+            audit_before: now - self.ages.audit_entries,
             limit: self.rows_per_step,
         };
         let mut rows = 0;

@@ -1,11 +1,13 @@
 //! What every store guarantees. Read this before a back end; rely on this, never on a back end.
 //!
-//! Three rules hold for every call:
+//! Four rules hold for every call:
 //! - **All or nothing.** A call that answers `Ok` is on stable storage whole; one that answers `Err` left nothing, but for
 //!   [`StoreError::Unanswered`], of which nobody knows.
 //! - **Not undone by impatience.** A write that has begun is finished even when its caller stops waiting.
 //! - **The caller tells the time.** No call asks a clock; every time that is stored or compared is an argument. Only
 //!   whether nodes live ([`Nodes`]) is judged by the store's clock.
+//! - **Nobody changes things unseen.** A call that somebody makes says who (`by`), and what it changes stands in an entry of
+//!   the same commit ([`Audit`]); `None` is the dispatcher itself. What changes nothing leaves no entry.
 //!
 //! The exception to the first rule is [`Queue::claim_due`]: a claim ends with the process that holds it, if not at once
 //! then when it is taken back.
@@ -17,14 +19,15 @@ use tokio::sync::broadcast;
 
 use super::error::StoreError;
 use super::records::{
-    AttemptRecord, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, Enqueued,
-    EventDetail, EventFilter, Fill, KeyDeletion, KeyUse, KnownNode, NewEvent, Page, PublicKey, RecordOutcome, Removed, RetentionStep,
-    Scope, SigningRotation, WebhookWrite,
+    AttemptRecord, AuditFilter, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary,
+    Enqueued, EventDetail, EventFilter, Fill, KeyDeletion, KeyUse, KnownNode, NewEvent, Page, PublicKey, RecordOutcome, Removed,
+    RetentionStep, Scope, SigningRotation, WebhookWrite,
 };
 use super::signal::Signal;
+use crate::domain::audit::{Actor, AuditEntry};
 use crate::domain::client::{ApiKey, Client, KeyHash};
 use crate::domain::event::Event;
-use crate::domain::ids::{ApiKeyId, ClientId, DeliveryId, EventId, NodeId, SigningKeyId, WebhookId};
+use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, NodeId, SigningKeyId, WebhookId};
 use crate::domain::node::Node;
 use crate::domain::signature::SigningKey;
 #[cfg(doc)]
@@ -34,7 +37,7 @@ use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 
 /// A whole store.
 #[async_trait]
-pub trait Store: Queue + Nodes + Deliveries + Webhooks + Signing + Clients + Secrets + Upkeep {
+pub trait Store: Queue + Nodes + Deliveries + Webhooks + Signing + Clients + Audit + Secrets + Upkeep {
     /// Hints about what this store wrote from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;
 
@@ -122,29 +125,36 @@ pub trait Deliveries: Send + Sync {
     async fn event(&self, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError>;
 
     /// Makes a delivery pending and due at `now` with a new series of attempts, whatever state it is in but in flight.
-    async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError>;
+    async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError>;
 
     /// Calls a pending delivery off.
-    async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError>;
+    async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError>;
 }
 
 /// Webhook definitions.
 #[async_trait]
 pub trait Webhooks: Send + Sync {
     /// Stores a new webhook.
-    async fn insert_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError>;
+    async fn insert_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError>;
 
     /// Replaces the definition of the webhook with this id and client and sets `updated_at`, if its version is still
     /// `webhook.version`; the stored version becomes one higher. Its state stays as it is.
-    async fn update_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError>;
+    async fn update_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError>;
 
     /// Sets the state of a webhook and `updated_at`; the version becomes one higher. `false`: there is no such webhook in
     /// that scope.
-    async fn set_webhook_state(&self, scope: Scope, id: WebhookId, state: WebhookState, now: Timestamp) -> Result<bool, StoreError>;
+    async fn set_webhook_state(
+        &self,
+        scope: Scope,
+        id: WebhookId,
+        state: WebhookState,
+        now: Timestamp,
+        by: Option<Actor>,
+    ) -> Result<bool, StoreError>;
 
     /// Deletes a webhook: it is found no more, its secrets are gone, its pending deliveries are cancelled. `false`:
     /// there is no such webhook in that scope.
-    async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp) -> Result<bool, StoreError>;
+    async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError>;
 
     /// One webhook.
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError>;
@@ -164,6 +174,7 @@ pub trait Signing: Send + Sync {
         key: SigningKey,
         overlap: Duration,
         now: Timestamp,
+        by: Option<Actor>,
     ) -> Result<SigningRotation, StoreError>;
 
     /// The public keys that sign at `now`, of webhooks of every client that are not deleted: the one with this id, or the
@@ -175,11 +186,11 @@ pub trait Signing: Send + Sync {
 #[async_trait]
 pub trait Clients: Send + Sync {
     /// Stores a new client.
-    async fn insert_client(&self, client: Client) -> Result<(), StoreError>;
+    async fn insert_client(&self, client: Client, by: Option<Actor>) -> Result<(), StoreError>;
 
     /// Deletes a client: its keys open nothing any more, its webhooks are deleted as by [`Webhooks::delete_webhook`].
     /// `false`: there is no such client.
-    async fn delete_client(&self, id: ClientId, now: Timestamp) -> Result<bool, StoreError>;
+    async fn delete_client(&self, id: ClientId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError>;
 
     /// One client that is not deleted.
     async fn client(&self, id: ClientId) -> Result<Option<Client>, StoreError>;
@@ -188,10 +199,10 @@ pub trait Clients: Send + Sync {
     async fn clients(&self, page: Page<ClientId>) -> Result<Vec<Client>, StoreError>;
 
     /// Stores a new API key. `false`: its client does not exist.
-    async fn insert_api_key(&self, key: ApiKey) -> Result<bool, StoreError>;
+    async fn insert_api_key(&self, key: ApiKey, by: Option<Actor>) -> Result<bool, StoreError>;
 
     /// Deletes an API key. In [`Scope::All`] any key, in a client's scope only that client's.
-    async fn delete_api_key(&self, scope: Scope, id: ApiKeyId) -> Result<KeyDeletion, StoreError>;
+    async fn delete_api_key(&self, scope: Scope, id: ApiKeyId, by: Option<Actor>) -> Result<KeyDeletion, StoreError>;
 
     /// The key with this hash.
     async fn api_key(&self, hash: KeyHash) -> Result<Option<ApiKey>, StoreError>;
@@ -201,6 +212,14 @@ pub trait Clients: Send + Sync {
 
     /// Stores `key`, which must be a root key, if there is no root key at all. Answers whether it was stored.
     async fn insert_first_root_key(&self, key: ApiKey) -> Result<bool, StoreError>;
+}
+
+/// Who changed what. Entries are written with the changes they tell of, never changed, and removed by their age alone
+/// ([`Upkeep::remove_expired`]); the database itself refuses everything else.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Entries that fit `filter`, newest first. Those of a client tell of its things, whoever changed them.
+    async fn audit_entries(&self, filter: AuditFilter, page: Page<AuditEntryId>) -> Result<Vec<AuditEntry>, StoreError>;
 }
 
 /// Under which keys secrets are kept.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::domain::attempt::{Attempt, AttemptOutcome};
 use crate::domain::delivery::{Delivery, DeliveryState, Transition};
 use crate::domain::event::{Event, EventType};
@@ -240,6 +242,27 @@ pub struct EventFilter {
     pub subject: Option<String>,
 }
 
+/// Which audit entries are wanted: those that fit every part that is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// About whose things.
+    pub scope: Scope,
+    /// About this thing.
+    pub object_id: Option<Uuid>,
+    /// Of this time or later.
+    pub from: Option<Timestamp>,
+    /// From before this time.
+    pub to: Option<Timestamp>,
+}
+
+impl AuditFilter {
+    /// All entries about things in `scope`.
+    #[must_use]
+    pub const fn all(scope: Scope) -> Self {
+        Self { scope, object_id: None, from: None, to: None }
+    }
+}
+
 /// An event with its deliveries.
 #[derive(Clone, Debug)]
 pub struct EventDetail {
@@ -317,6 +340,8 @@ pub struct RetentionStep {
     pub idempotency_before: Timestamp,
     /// Statistics of minutes before this time.
     pub statistics_before: Timestamp,
+    /// Audit entries of changes made before this time.
+    pub audit_before: Timestamp,
     /// The most rows of a kind to remove.
     pub limit: u32,
 }
@@ -332,13 +357,15 @@ pub struct Removed {
     pub idempotency_keys: u64,
     /// Minutes of a webhook's statistics.
     pub statistics: u64,
+    /// Audit entries.
+    pub audit_entries: u64,
 }
 
 impl Removed {
     /// How many rows of all kinds.
     #[must_use]
     pub const fn rows(&self) -> u64 {
-        self.deliveries + self.events + self.idempotency_keys + self.statistics
+        self.deliveries + self.events + self.idempotency_keys + self.statistics + self.audit_entries
     }
 
     /// Whether there was nothing to remove.

@@ -15,7 +15,13 @@ use crate::support::receiver::{Receiver, Reply};
 const DAY: Duration = Duration::from_hours(24);
 
 fn ages(finished: u32, dead_letters: u32) -> RetentionAges {
-    RetentionAges { finished: DAY * finished, dead_letters: DAY * dead_letters, idempotency_keys: DAY, statistics: DAY * 60 }
+    RetentionAges {
+        finished: DAY * finished,
+        dead_letters: DAY * dead_letters,
+        idempotency_keys: DAY,
+        statistics: DAY * 60,
+        audit_entries: DAY * 365,
+    }
 }
 
 #[tokio::test]
@@ -24,7 +30,7 @@ async fn retention_removes_what_is_old_in_as_many_steps_as_it_takes_and_leaves_t
     let webhook = app.webhook(&receiver.url("/:id"), |_| {}).await;
     let dead = app.enqueue_one("doc-dead").await;
     app.run_until_idle().await;
-    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, app.clock.now()).await.unwrap();
+    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, app.clock.now(), None).await.unwrap();
     let mut old = Vec::new();
     for n in 0..7 {
         old.push(app.enqueue_one(&format!("doc-{n}")).await);

@@ -59,12 +59,14 @@ async fn show(State(api): State<Api>, caller: Allowed<Read>, PathId(id): PathId<
 }
 
 async fn redeliver(State(api): State<Api>, caller: Allowed<Operate>, PathId(id): PathId<DeliveryId>) -> Result<Changed, ApiError> {
-    let change = api.store.redeliver(caller.scope(), id, api.clock.now()).await?;
+    let now = api.clock.now();
+    let change = api.store.redeliver(caller.scope(), id, now, Some(caller.actor(now))).await?;
     changed(&api, caller.scope(), id, change, Conflict::NotRedeliverable).await
 }
 
 async fn cancel(State(api): State<Api>, caller: Allowed<Operate>, PathId(id): PathId<DeliveryId>) -> Result<Changed, ApiError> {
-    let change = api.store.cancel(caller.scope(), id, api.clock.now()).await?;
+    let now = api.clock.now();
+    let change = api.store.cancel(caller.scope(), id, now, Some(caller.actor(now))).await?;
     changed(&api, caller.scope(), id, change, Conflict::NotCancellable).await
 }
 

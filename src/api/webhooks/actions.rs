@@ -31,7 +31,7 @@ pub(super) async fn create(api: &Api, caller: &Caller, body: Map<String, Value>,
         created_at: now,
         updated_at: now,
     };
-    match api.store.insert_webhook(webhook.clone()).await? {
+    match api.store.insert_webhook(webhook.clone(), Some(caller.actor(now))).await? {
         WebhookWrite::Stored => Ok(webhook),
         WebhookWrite::NotFound => Err(ApiError::NotFound),
         WebhookWrite::TypeTaken => Err(Conflict::TypeTaken.into()),
@@ -49,20 +49,20 @@ pub(super) async fn find(api: &Api, scope: Scope, id: WebhookId, edition: Editio
 /// made to the newest version, or not at all.
 pub(super) async fn update(
     api: &Api,
-    scope: Scope,
+    caller: &Caller,
     id: WebhookId,
     body: Map<String, Value>,
     (change, edition): (Change, Edition),
 ) -> Result<Webhook, ApiError> {
     let body = edition.known(body);
     for _ in 0..MAX_TRIES {
-        let mut webhook = find(api, scope, id, edition).await?;
+        let mut webhook = find(api, caller.scope(), id, edition).await?;
         let object = change.apply(&webhook.definition, body.clone(), edition);
         let mut definition = definition::parse(&object, edition, &api.settings)?;
         restore_masked(&mut definition, &webhook.definition);
         webhook.definition = definition;
         webhook.updated_at = api.clock.now();
-        match api.store.update_webhook(webhook.clone()).await? {
+        match api.store.update_webhook(webhook.clone(), Some(caller.actor(webhook.updated_at))).await? {
             WebhookWrite::Stored => return Ok(webhook),
             WebhookWrite::NotFound => return Err(ApiError::NotFound),
             WebhookWrite::TypeTaken => return Err(Conflict::TypeTaken.into()),
@@ -73,14 +73,16 @@ pub(super) async fn update(
 }
 
 /// Deletes a webhook.
-pub(super) async fn delete(api: &Api, scope: Scope, id: WebhookId, edition: Edition) -> Result<(), ApiError> {
-    find(api, scope, id, edition).await?;
-    let deleted = api.store.delete_webhook(scope, id, api.clock.now()).await?;
+pub(super) async fn delete(api: &Api, caller: &Caller, id: WebhookId, edition: Edition) -> Result<(), ApiError> {
+    find(api, caller.scope(), id, edition).await?;
+    let now = api.clock.now();
+    let deleted = api.store.delete_webhook(caller.scope(), id, now, Some(caller.actor(now))).await?;
     if deleted { Ok(()) } else { Err(ApiError::NotFound) }
 }
 
 /// Sets whether a webhook is called.
-pub(super) async fn set_state(api: &Api, scope: Scope, id: WebhookId, state: WebhookState) -> Result<Webhook, ApiError> {
-    let changed = api.store.set_webhook_state(scope, id, state, api.clock.now()).await?;
-    if changed { find(api, scope, id, Edition::V1).await } else { Err(ApiError::NotFound) }
+pub(super) async fn set_state(api: &Api, caller: &Caller, id: WebhookId, state: WebhookState) -> Result<Webhook, ApiError> {
+    let now = api.clock.now();
+    let changed = api.store.set_webhook_state(caller.scope(), id, state, now, Some(caller.actor(now))).await?;
+    if changed { find(api, caller.scope(), id, Edition::V1).await } else { Err(ApiError::NotFound) }
 }

@@ -30,7 +30,7 @@ async fn replace<V: View>(
     PathId(id): PathId<WebhookId>,
     body: JsonBody,
 ) -> Result<Json<V>, ApiError> {
-    let webhook = actions::update(&api, caller.scope(), id, body.object()?, (Change::Replace, V::EDITION)).await?;
+    let webhook = actions::update(&api, &caller, id, body.object()?, (Change::Replace, V::EDITION)).await?;
     Ok(Json(V::of(&api, webhook)))
 }
 
@@ -40,7 +40,7 @@ async fn merge<V: View>(
     PathId(id): PathId<WebhookId>,
     body: JsonBody,
 ) -> Result<Json<V>, ApiError> {
-    let webhook = actions::update(&api, caller.scope(), id, body.object()?, (Change::Merge, V::EDITION)).await?;
+    let webhook = actions::update(&api, &caller, id, body.object()?, (Change::Merge, V::EDITION)).await?;
     Ok(Json(V::of(&api, webhook)))
 }
 
@@ -49,6 +49,6 @@ async fn delete<V: View>(
     caller: Allowed<ManageWebhooks>,
     PathId(id): PathId<WebhookId>,
 ) -> Result<StatusCode, ApiError> {
-    actions::delete(&api, caller.scope(), id, V::EDITION).await?;
+    actions::delete(&api, &caller, id, V::EDITION).await?;
     Ok(StatusCode::NO_CONTENT)
 }

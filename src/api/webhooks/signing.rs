@@ -68,7 +68,7 @@ pub(super) async fn rotate_secret(
     let (now, secret) = (api.clock.now(), new_secret(&api, scheme)?);
     let key = SigningKey { id: api.ids.next(now), secret: secret.clone(), created_at: now, valid_until: None };
     let key_id = key.id;
-    match api.store.rotate_signing_key(caller.scope(), id, key, overlap, now).await? {
+    match api.store.rotate_signing_key(caller.scope(), id, key, overlap, now, Some(caller.actor(now))).await? {
         SigningRotation::NotFound => Err(ApiError::NotFound),
         SigningRotation::TooManyKeys => Err(Conflict::TooManySigningKeys.into()),
         SigningRotation::Rotated { previous_valid_until } => {

@@ -40,12 +40,12 @@ async fn list(State(api): State<Api>, caller: Allowed<Read>, mut query: Query) -
 
 /// Its deliveries wait from now on.
 async fn pause(State(api): State<Api>, caller: Allowed<Operate>, PathId(id): PathId<WebhookId>) -> Result<Json<V1View>, ApiError> {
-    let webhook = actions::set_state(&api, caller.scope(), id, WebhookState::Paused).await?;
+    let webhook = actions::set_state(&api, &caller, id, WebhookState::Paused).await?;
     Ok(Json(V1View::of(&api, webhook)))
 }
 
 /// Its deliveries go out again; so do those of a webhook that the dispatcher disabled.
 async fn resume(State(api): State<Api>, caller: Allowed<Operate>, PathId(id): PathId<WebhookId>) -> Result<Json<V1View>, ApiError> {
-    let webhook = actions::set_state(&api, caller.scope(), id, WebhookState::Active).await?;
+    let webhook = actions::set_state(&api, &caller, id, WebhookState::Active).await?;
     Ok(Json(V1View::of(&api, webhook)))
 }

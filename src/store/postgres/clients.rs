@@ -1,16 +1,21 @@
 //! Clients and their API keys.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::PostgresStore;
+use super::audit::Hand;
 use super::connections::Call;
 use super::value::{At, kept};
 use super::webhooks::{client_of, delete, hold_client};
+use crate::domain::audit::{Actor, Change};
 use crate::domain::client::{ApiKey, Client, KeyHash, Role};
 use crate::domain::ids::{ApiKeyId, ClientId, WebhookId};
 use crate::domain::time::Timestamp;
+use crate::secrets::Keyring;
 use crate::store::contract::Clients;
 use crate::store::error::StoreError;
 use crate::store::records::{KeyDeletion, Page, Scope};
@@ -43,7 +48,7 @@ const COUNT_ALONE: &str = "select pg_advisory_xact_lock(7229741)";
 /// Root keys are those without a client: the index `api_key_client` has them side by side.
 const ROOT_KEYS: &str = "select count(*) from api_key where client_id is null";
 
-const KEY_ROLE: &str = "select role from api_key where id = $1 and ($2::uuid is null or client_id = $2) for update";
+const KEY: &str = concat!("select ", key_columns!(), " from api_key where id = $1 and ($2::uuid is null or client_id = $2) for update");
 
 const DELETE_KEY: &str = "delete from api_key where id = $1";
 
@@ -51,12 +56,14 @@ const KEY_BY_HASH: &str = concat!("select ", key_columns!(), " from api_key wher
 
 #[async_trait]
 impl Clients for PostgresStore {
-    async fn insert_client(&self, client: Client) -> Result<(), StoreError> {
-        self.connections.call(|call| Box::pin(async move { insert_client(call.db, &client).await })).await
+    async fn insert_client(&self, client: Client, by: Option<Actor>) -> Result<(), StoreError> {
+        let hand = self.hand(by);
+        self.connections.write(move |call| Box::pin(async move { insert_client(call.db, &client, &hand).await })).await
     }
 
-    async fn delete_client(&self, id: ClientId, now: Timestamp) -> Result<bool, StoreError> {
-        self.connections.write_long(move |call| Box::pin(delete_client(call, id, now))).await
+    async fn delete_client(&self, id: ClientId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError> {
+        let (keyring, hand) = (Arc::clone(&self.keyring), self.hand(by));
+        self.connections.write_long(move |call| Box::pin(async move { delete_client(call, id, now, &keyring, &hand).await })).await
     }
 
     async fn client(&self, id: ClientId) -> Result<Option<Client>, StoreError> {
@@ -67,12 +74,14 @@ impl Clients for PostgresStore {
         self.connections.call(move |call| Box::pin(clients(call.db, page))).await
     }
 
-    async fn insert_api_key(&self, key: ApiKey) -> Result<bool, StoreError> {
-        self.connections.write(|call| Box::pin(async move { insert_api_key(call.db, &key).await })).await
+    async fn insert_api_key(&self, key: ApiKey, by: Option<Actor>) -> Result<bool, StoreError> {
+        let hand = self.hand(by);
+        self.connections.write(move |call| Box::pin(async move { insert_api_key(call.db, &key, &hand).await })).await
     }
 
-    async fn delete_api_key(&self, scope: Scope, id: ApiKeyId) -> Result<KeyDeletion, StoreError> {
-        self.connections.write(move |call| Box::pin(delete_api_key(call.db, scope, id))).await
+    async fn delete_api_key(&self, scope: Scope, id: ApiKeyId, by: Option<Actor>) -> Result<KeyDeletion, StoreError> {
+        let hand = self.hand(by);
+        self.connections.write(move |call| Box::pin(async move { delete_api_key(call.db, scope, id, &hand).await })).await
     }
 
     async fn api_key(&self, hash: KeyHash) -> Result<Option<ApiKey>, StoreError> {
@@ -98,13 +107,14 @@ async fn clients(db: &mut PgConnection, page: Page<ClientId>) -> Result<Vec<Clie
     query.fetch_all(db).await?.iter().map(|row| client(row)).collect()
 }
 
-async fn insert_client(db: &mut PgConnection, client: &Client) -> Result<(), StoreError> {
+async fn insert_client(db: &mut PgConnection, client: &Client, hand: &Hand) -> Result<(), StoreError> {
     let query = sqlx::query(INSERT_CLIENT).bind(client.id.as_uuid()).bind(kept(&client.name)).bind(At(client.created_at));
-    query.execute(db).await?;
-    Ok(())
+    query.execute(&mut *db).await?;
+    hand.note(db, || Some(Change::client_created(client))).await
 }
 
-async fn delete_client(call: &mut Call<'_>, id: ClientId, now: Timestamp) -> Result<bool, StoreError> {
+async fn delete_client(call: &mut Call<'_>, id: ClientId, now: Timestamp, keyring: &Keyring, hand: &Hand) -> Result<bool, StoreError> {
+    let before = hand.client_before(call.db, id).await?;
     let query = sqlx::query(DELETE_CLIENT).bind(id.as_uuid()).bind(At(now));
     if query.execute(&mut *call.db).await?.rows_affected() == 0 {
         return Ok(false);
@@ -112,8 +122,9 @@ async fn delete_client(call: &mut Call<'_>, id: ClientId, now: Timestamp) -> Res
     sqlx::query(DELETE_KEYS_OF).bind(id.as_uuid()).execute(&mut *call.db).await?;
     let webhooks: Vec<Uuid> = sqlx::query_scalar(WEBHOOKS_OF).bind(id.as_uuid()).fetch_all(&mut *call.db).await?;
     for webhook in webhooks {
-        delete(call, Scope::Client(id), WebhookId::from(webhook), now).await?;
+        delete(call, (Scope::Client(id), WebhookId::from(webhook)), now, keyring, hand).await?;
     }
+    hand.note(call.db, || before.as_ref().map(Change::client_deleted)).await?;
     Ok(true)
 }
 
@@ -134,13 +145,14 @@ async fn keys(db: &mut PgConnection, scope: Scope, page: Page<ApiKeyId>) -> Resu
     query.build().fetch_all(db).await?.iter().map(|row| key(row)).collect()
 }
 
-async fn insert_api_key(db: &mut PgConnection, key: &ApiKey) -> Result<bool, StoreError> {
+async fn insert_api_key(db: &mut PgConnection, key: &ApiKey, hand: &Hand) -> Result<bool, StoreError> {
     let may_be_stored = match key.client_id {
         Some(client_id) => hold_client(db, client_id).await?,
         None => true,
     };
     if may_be_stored {
         store_key(db, key).await?;
+        hand.note(db, || Some(Change::key_created(key))).await?;
     }
     Ok(may_be_stored)
 }
@@ -158,16 +170,17 @@ async fn store_key(db: &mut PgConnection, key: &ApiKey) -> Result<(), StoreError
     Ok(())
 }
 
-async fn delete_api_key(db: &mut PgConnection, scope: Scope, id: ApiKeyId) -> Result<KeyDeletion, StoreError> {
-    let query = sqlx::query_scalar(KEY_ROLE).bind(id.as_uuid()).bind(client_of(scope));
-    let role: Option<String> = query.fetch_optional(&mut *db).await?;
-    let Some(role) = role else {
+async fn delete_api_key(db: &mut PgConnection, scope: Scope, id: ApiKeyId, hand: &Hand) -> Result<KeyDeletion, StoreError> {
+    let query = sqlx::query(KEY).bind(id.as_uuid()).bind(client_of(scope));
+    let Some(row) = query.fetch_optional(&mut *db).await? else {
         return Ok(KeyDeletion::NotFound);
     };
-    if role == Role::Root.as_str() && root_keys(db).await? == 1 {
+    let before = key(&row)?;
+    if before.role == Role::Root && root_keys(db).await? == 1 {
         return Ok(KeyDeletion::LastRootKey);
     }
-    sqlx::query(DELETE_KEY).bind(id.as_uuid()).execute(db).await?;
+    sqlx::query(DELETE_KEY).bind(id.as_uuid()).execute(&mut *db).await?;
+    hand.note(db, || Some(Change::key_deleted(&before))).await?;
     Ok(KeyDeletion::Deleted)
 }
 

@@ -8,13 +8,15 @@ use sqlx::{Connection, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::PostgresStore;
+use super::audit::Hand;
 use super::connections::Call;
 use super::delivery_list::{list, summary_tables};
 use super::value::{At, kept};
 use super::webhooks::client_of;
+use crate::domain::audit::{Action, Actor, Change};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, EventId, WebhookId};
+use crate::domain::ids::{ClientId, DeliveryId, EventId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::secrets::Keyring;
 use crate::store::contract::Deliveries;
@@ -48,7 +50,7 @@ const ONE_MOMENT: &str = "begin isolation level repeatable read read only";
 /// What a person's change depends on. Runs in the transaction of the change and holds the delivery for it, and the webhook
 /// against its deletion.
 const STANDING: &str = "
-    select d.id, d.state, d.webhook_id, w.deleted_at is not null
+    select d.id, d.state, d.webhook_id, w.deleted_at is not null, d.client_id
     from delivery d join webhook w on w.id = d.webhook_id
     where d.id = $1 and ($2::uuid is null or d.client_id = $2)
     for no key update of d for key share of w";
@@ -78,12 +80,14 @@ impl Deliveries for PostgresStore {
         self.connections.call(move |call| Box::pin(one_event(call.db, scope, id))).await
     }
 
-    async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
-        self.connections.write(move |call| Box::pin(redeliver(call, scope, id, now))).await
+    async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {
+        let hand = self.hand(by);
+        self.connections.write(move |call| Box::pin(async move { redeliver(call, (scope, id), now, &hand).await })).await
     }
 
-    async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
-        self.connections.write(move |call| Box::pin(cancel(call, scope, id, now))).await
+    async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {
+        let hand = self.hand(by);
+        self.connections.write(move |call| Box::pin(async move { cancel(call, (scope, id), now, &hand).await })).await
     }
 }
 
@@ -151,6 +155,7 @@ struct Standing {
     state: DeliveryState,
     webhook_id: WebhookId,
     webhook_is_deleted: bool,
+    client_id: ClientId,
 }
 
 async fn standing(db: &mut PgConnection, scope: Scope, id: DeliveryId) -> Result<Option<Standing>, StoreError> {
@@ -164,27 +169,37 @@ async fn standing(db: &mut PgConnection, scope: Scope, id: DeliveryId) -> Result
         state: fields.parse("state")?,
         webhook_id: fields.id("webhook_id")?,
         webhook_is_deleted: fields.flag("webhook_id")?,
+        client_id: fields.id("client_id")?,
     }))
 }
 
-async fn redeliver(call: &mut Call<'_>, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
+async fn redeliver(
+    call: &mut Call<'_>,
+    (scope, id): (Scope, DeliveryId),
+    now: Timestamp,
+    hand: &Hand,
+) -> Result<DeliveryChange, StoreError> {
     match standing(call.db, scope, id).await? {
         None => Ok(DeliveryChange::NotFound),
         Some(Standing { webhook_is_deleted: true, .. }) => Ok(DeliveryChange::WebhookDeleted),
         Some(Standing { state: DeliveryState::InFlight, .. }) => Ok(DeliveryChange::NotAllowedIn(DeliveryState::InFlight)),
-        Some(Standing { webhook_id, .. }) => {
+        Some(Standing { webhook_id, state, client_id, .. }) => {
             sqlx::query(REDELIVER).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?;
+            let change = || Change::delivery_moved(Action::Redeliver, id.as_uuid(), client_id, state, DeliveryState::Pending);
+            hand.note(call.db, || Some(change())).await?;
             call.signal(Signal::Due([webhook_id].into()));
             Ok(DeliveryChange::Changed)
         }
     }
 }
 
-async fn cancel(call: &mut Call<'_>, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
+async fn cancel(call: &mut Call<'_>, (scope, id): (Scope, DeliveryId), now: Timestamp, hand: &Hand) -> Result<DeliveryChange, StoreError> {
     match standing(call.db, scope, id).await? {
         None => Ok(DeliveryChange::NotFound),
-        Some(Standing { state: DeliveryState::Pending, .. }) => {
+        Some(Standing { state: state @ DeliveryState::Pending, client_id, .. }) => {
             sqlx::query(CANCEL).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?;
+            let change = || Change::delivery_moved(Action::Cancel, id.as_uuid(), client_id, state, DeliveryState::Cancelled);
+            hand.note(call.db, || Some(change())).await?;
             Ok(DeliveryChange::Changed)
         }
         Some(Standing { state, .. }) => Ok(DeliveryChange::NotAllowedIn(state)),

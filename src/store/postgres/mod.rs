@@ -15,17 +15,20 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use self::announcer::{Announcer, announcer};
+use self::audit::Hand;
 use self::claim::Claims;
 use self::connect::{check_schema, options, prepare};
 use self::connections::Connections;
 use super::contract::Store;
 use super::error::StoreError;
 use super::signal::Signal;
+use crate::domain::audit::Actor;
 use crate::domain::ids::{EventId, IdSource};
 use crate::domain::time::Timestamp;
 use crate::secrets::Keyring;
 
 mod announcer;
+mod audit;
 mod cells;
 mod claim;
 mod clients;
@@ -96,6 +99,13 @@ impl PostgresStore {
         tasks.close();
         let (claims, keyring) = (Claims::default(), with.keyring);
         Ok(Self { connections, claims, ids: with.ids, keyring, announcer, messenger: tasks, stop })
+    }
+}
+
+impl PostgresStore {
+    /// In whose name a change is made.
+    fn hand(&self, by: Option<Actor>) -> Hand {
+        Hand { by, ids: Arc::clone(&self.ids) }
     }
 }
 

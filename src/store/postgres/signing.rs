@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::PostgresStore;
+use super::audit::Hand;
 use super::connections::Call;
 use super::value::At;
 use super::webhooks::client_of;
+use crate::domain::audit::{Actor, Change};
 use crate::domain::ids::{SigningKeyId, WebhookId};
 use crate::domain::signature::{SigningKey, SigningKeys};
 use crate::domain::time::Timestamp;
@@ -46,9 +48,11 @@ impl Signing for PostgresStore {
         key: SigningKey,
         overlap: Duration,
         now: Timestamp,
+        by: Option<Actor>,
     ) -> Result<SigningRotation, StoreError> {
-        let keyring = Arc::clone(&self.keyring);
-        self.connections.write(move |call| Box::pin(async move { rotate(call, &keyring, (scope, id), (key, overlap), now).await })).await
+        let (keyring, hand) = (Arc::clone(&self.keyring), self.hand(by));
+        let work = async move |call: &mut Call<'_>| rotate(call, &keyring, (scope, id), (key, overlap), now, &hand).await;
+        self.connections.write(move |call| Box::pin(async move { work(call).await })).await
     }
 
     async fn public_keys(&self, id: Option<SigningKeyId>, now: Timestamp, limit: u32) -> Result<Vec<PublicKey>, StoreError> {
@@ -70,16 +74,19 @@ async fn rotate(
     (scope, id): (Scope, WebhookId),
     (key, overlap): (SigningKey, Duration),
     now: Timestamp,
+    hand: &Hand,
 ) -> Result<SigningRotation, StoreError> {
     let Some(row) = sqlx::query(KEYS).bind(id.as_uuid()).bind(client_of(scope)).fetch_optional(&mut *call.db).await? else {
         return Ok(SigningRotation::NotFound);
     };
+    let (before, new) = (hand.webhook_before(call.db, (scope, id), keyring).await?, key.clone());
     let Ok(keys) = signing_keys(&row, keyring)?.rotated(key, overlap, now) else {
         return Ok(SigningRotation::TooManyKeys);
     };
     let envelope = seal_signing_keys(keyring, id, &keys)?;
     sqlx::query(SET_KEYS).bind(id.as_uuid()).bind(envelope).bind(At(now)).execute(&mut *call.db).await?;
     publish(call.db, id, &keys).await?;
+    hand.note(call.db, || Some(Change::secret_rotated(before.as_ref()?, &new))).await?;
     call.signal(Signal::WebhookChanged(id));
     Ok(SigningRotation::Rotated { previous_valid_until: keys.previous_valid_until(now) })
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::PostgresStore;
+use super::audit;
 use super::record::disable_webhook;
 use super::value::At;
 use crate::domain::ids::WebhookId;
@@ -116,5 +117,8 @@ async fn remove_expired(db: &mut PgConnection, step: RetentionStep) -> Result<Re
     let idempotency_keys = query.execute(&mut *db).await?.rows_affected();
     let query = sqlx::query(REMOVE_STATISTICS).bind(step.statistics_before.as_minutes()).bind(limit);
     let statistics = query.execute(&mut *db).await?.rows_affected();
-    Ok(Removed { deliveries: deliveries.unsigned_abs(), events, idempotency_keys, statistics })
+    sqlx::query(audit::MOVE_ON).bind(At(step.audit_before)).execute(&mut *db).await?;
+    let query = sqlx::query(audit::REMOVE).bind(At(step.audit_before)).bind(limit);
+    let audit_entries = query.execute(&mut *db).await?.rows_affected();
+    Ok(Removed { deliveries: deliveries.unsigned_abs(), events, idempotency_keys, statistics, audit_entries })
 }

@@ -9,8 +9,10 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::PostgresStore;
+use super::audit::Hand;
 use super::connections::Call;
 use super::value::{At, kept};
+use crate::domain::audit::{Actor, Change};
 use crate::domain::event::EventType;
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::time::Timestamp;
@@ -87,22 +89,37 @@ const TYPE_IS_USED_ONCE: &str = "webhook_type";
 
 #[async_trait]
 impl Webhooks for PostgresStore {
-    async fn insert_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
-        let keyring = Arc::clone(&self.keyring);
-        type_taken(self.connections.write(move |call| Box::pin(async move { insert(call, &webhook, &keyring).await })).await)
+    async fn insert_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
+        let (keyring, hand) = (Arc::clone(&self.keyring), self.hand(by));
+        type_taken(self.connections.write(move |call| Box::pin(async move { insert(call, &webhook, &keyring, &hand).await })).await)
     }
 
-    async fn update_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
-        let keyring = Arc::clone(&self.keyring);
-        type_taken(self.connections.write(move |call| Box::pin(async move { update(call, &webhook, &keyring).await })).await)
+    async fn update_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
+        let (keyring, hand) = (Arc::clone(&self.keyring), self.hand(by));
+        type_taken(self.connections.write(move |call| Box::pin(async move { update(call, &webhook, &keyring, &hand).await })).await)
     }
 
-    async fn set_webhook_state(&self, scope: Scope, id: WebhookId, state: WebhookState, now: Timestamp) -> Result<bool, StoreError> {
-        self.connections.call(move |call| Box::pin(async move { set_state(call, scope, id, &state, now).await })).await
+    async fn set_webhook_state(
+        &self,
+        scope: Scope,
+        id: WebhookId,
+        state: WebhookState,
+        now: Timestamp,
+        by: Option<Actor>,
+    ) -> Result<bool, StoreError> {
+        let (keyring, hand) = (Arc::clone(&self.keyring), self.hand(by));
+        let work = async move |call: &mut Call<'_>| {
+            let before = hand.webhook_before(call.db, (scope, id), &keyring).await?;
+            let is_set = set_state(call, scope, id, &state, now).await?;
+            hand.note(call.db, || Change::webhook_state_set(before.as_ref()?, &state)).await?;
+            Ok(is_set)
+        };
+        self.connections.write(move |call| Box::pin(async move { work(call).await })).await
     }
 
-    async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
-        self.connections.write_long(move |call| Box::pin(delete(call, scope, id, now))).await
+    async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError> {
+        let (keyring, hand) = (Arc::clone(&self.keyring), self.hand(by));
+        self.connections.write_long(move |call| Box::pin(async move { delete(call, (scope, id), now, &keyring, &hand).await })).await
     }
 
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
@@ -167,7 +184,7 @@ async fn list(db: &mut PgConnection, scope: Scope, page: Page<WebhookId>, keyrin
     query.build().fetch_all(db).await?.iter().map(|row| webhook(row, keyring)).collect()
 }
 
-async fn insert(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring) -> Result<WebhookWrite, StoreError> {
+async fn insert(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring, hand: &Hand) -> Result<WebhookWrite, StoreError> {
     if !hold_client(call.db, webhook.client_id).await? {
         return Ok(WebhookWrite::NotFound);
     }
@@ -182,11 +199,12 @@ async fn insert(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring) -> Re
         .bind(At(webhook.updated_at));
     query.execute(&mut *call.db).await?;
     insert_events(call.db, webhook).await?;
+    hand.note(call.db, || Some(Change::webhook_created(webhook))).await?;
     call.signal(Signal::WebhookChanged(webhook.id));
     Ok(WebhookWrite::Stored)
 }
 
-async fn update(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring) -> Result<WebhookWrite, StoreError> {
+async fn update(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring, hand: &Hand) -> Result<WebhookWrite, StoreError> {
     let query = sqlx::query_scalar(VERSION).bind(webhook.id.as_uuid()).bind(webhook.client_id.as_uuid());
     let stored: Option<i64> = query.fetch_optional(&mut *call.db).await?;
     match stored {
@@ -194,10 +212,12 @@ async fn update(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring) -> Re
         Some(version) if version != webhook.version => return Ok(WebhookWrite::Stale),
         Some(_) => {}
     }
+    let before = hand.webhook_before(call.db, (Scope::Client(webhook.client_id), webhook.id), keyring).await?;
     let query = bind_definition(sqlx::query(UPDATE), WrittenDefinition::of(webhook, keyring)?);
     query.bind(At(webhook.updated_at)).bind(webhook.id.as_uuid()).execute(&mut *call.db).await?;
     sqlx::query(DELETE_EVENTS).bind(webhook.id.as_uuid()).execute(&mut *call.db).await?;
     insert_events(call.db, webhook).await?;
+    hand.note(call.db, || Change::webhook_updated(before.as_ref()?, webhook)).await?;
     call.signal(Signal::WebhookChanged(webhook.id));
     Ok(WebhookWrite::Stored)
 }
@@ -228,16 +248,24 @@ async fn set_state(call: &mut Call<'_>, scope: Scope, id: WebhookId, state: &Web
 }
 
 /// Does what `Webhooks::delete_webhook` promises, within a transaction.
-pub(super) async fn delete(call: &mut Call<'_>, scope: Scope, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
+pub(super) async fn delete(
+    call: &mut Call<'_>,
+    (scope, id): (Scope, WebhookId),
+    now: Timestamp,
+    keyring: &Keyring,
+    hand: &Hand,
+) -> Result<bool, StoreError> {
     let query = sqlx::query_scalar(HOLD_FOR_DELETION).bind(id.as_uuid()).bind(client_of(scope));
     let held: Option<bool> = query.fetch_optional(&mut *call.db).await?;
     if held.is_none() {
         return Ok(false);
     }
+    let before = hand.webhook_before(call.db, (scope, id), keyring).await?;
     sqlx::query(DELETE).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?;
     sqlx::query(DELETE_EVENTS).bind(id.as_uuid()).execute(&mut *call.db).await?;
     sqlx::query(DELETE_PUBLIC_KEYS).bind(id.as_uuid()).execute(&mut *call.db).await?;
     while sqlx::query(CANCEL_PENDING).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?.rows_affected() > 0 {}
+    hand.note(call.db, || before.as_ref().map(Change::webhook_deleted)).await?;
     call.signal(Signal::WebhookChanged(id));
     Ok(true)
 }

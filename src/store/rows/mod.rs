@@ -12,6 +12,7 @@ use super::error::StoreError;
 use crate::domain::time::Timestamp;
 
 mod attempt;
+mod audit;
 mod client;
 mod delivery;
 mod signing_keys;
@@ -20,6 +21,7 @@ mod webhook_secrets;
 pub(super) mod words;
 
 pub(super) use self::attempt::{attempt, attempt_columns};
+pub(super) use self::audit::{audit_columns, audit_entry, written_fields};
 pub(super) use self::client::{client, client_columns, key, key_columns};
 pub(super) use self::delivery::{claimed, delivery, delivery_columns, event, event_columns, summary, summary_columns, waiting_again};
 pub(super) use self::signing_keys::{public_key, seal_signing_keys, signing_keys};

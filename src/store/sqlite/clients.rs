@@ -1,15 +1,20 @@
 //! Clients and their API keys.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::SqliteStore;
+use super::audit::Hand;
 use super::held::Held;
 use super::statements::{Built, Statements};
 use super::webhooks::{client_exists, client_of, delete};
 use super::writer::Transaction;
+use crate::domain::audit::{Actor, Change};
 use crate::domain::client::{ApiKey, Client, KeyHash, Role};
 use crate::domain::ids::{ApiKeyId, ClientId};
 use crate::domain::time::Timestamp;
+use crate::secrets::Keyring;
 use crate::store::contract::Clients;
 use crate::store::error::StoreError;
 use crate::store::records::{KeyDeletion, Page, Scope};
@@ -33,7 +38,7 @@ const INSERT_KEY: &str = concat!("insert into api_key (", key_columns!(), ") val
 /// Root keys are those without a client: the index `api_key_client` has them side by side.
 const ROOT_KEYS: &str = "select count(*) from api_key where client_id is null";
 
-const KEY_ROLE: &str = "select role from api_key where id = ?1 and (?2 is null or client_id = ?2)";
+const KEY: &str = concat!("select ", key_columns!(), " from api_key where id = ?1 and (?2 is null or client_id = ?2)");
 
 const DELETE_KEY: &str = "delete from api_key where id = ?";
 
@@ -41,12 +46,13 @@ const KEY_BY_HASH: &str = concat!("select ", key_columns!(), " from api_key wher
 
 #[async_trait]
 impl Clients for SqliteStore {
-    async fn insert_client(&self, client: Client) -> Result<(), StoreError> {
-        self.writer.write(move |tx| insert_client(tx, &client)).await
+    async fn insert_client(&self, client: Client, by: Option<Actor>) -> Result<(), StoreError> {
+        self.change(by, move |tx, hand| insert_client(tx, &client, hand)).await
     }
 
-    async fn delete_client(&self, id: ClientId, now: Timestamp) -> Result<bool, StoreError> {
-        self.change_pending(move |tx, held| delete_client(tx, id, now, held)).await
+    async fn delete_client(&self, id: ClientId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError> {
+        let keyring = Arc::clone(&self.keyring);
+        self.change_pending(by, move |tx, held, hand| delete_client(tx, id, now, &keyring, (held, hand))).await
     }
 
     async fn client(&self, id: ClientId) -> Result<Option<Client>, StoreError> {
@@ -58,12 +64,12 @@ impl Clients for SqliteStore {
         self.readers.read(move |db| db.rows(CLIENTS, values, |row| client(row))).await
     }
 
-    async fn insert_api_key(&self, key: ApiKey) -> Result<bool, StoreError> {
-        self.writer.write(move |tx| insert_api_key(tx, &key)).await
+    async fn insert_api_key(&self, key: ApiKey, by: Option<Actor>) -> Result<bool, StoreError> {
+        self.change(by, move |tx, hand| insert_api_key(tx, &key, hand)).await
     }
 
-    async fn delete_api_key(&self, scope: Scope, id: ApiKeyId) -> Result<KeyDeletion, StoreError> {
-        self.writer.write(move |tx| delete_api_key(tx, scope, id)).await
+    async fn delete_api_key(&self, scope: Scope, id: ApiKeyId, by: Option<Actor>) -> Result<KeyDeletion, StoreError> {
+        self.change(by, move |tx, hand| delete_api_key(tx, scope, id, hand)).await
     }
 
     async fn api_key(&self, hash: KeyHash) -> Result<Option<ApiKey>, StoreError> {
@@ -92,29 +98,38 @@ fn key_list(scope: Scope, page: Page<ApiKeyId>) -> Built {
     query
 }
 
-fn insert_client(tx: &Transaction<'_>, client: &Client) -> Result<(), StoreError> {
+fn insert_client(tx: &Transaction<'_>, client: &Client, hand: &Hand<'_>) -> Result<(), StoreError> {
     tx.db.change(INSERT_CLIENT, (client.id.as_uuid(), client.name.as_str(), client.created_at.as_micros()))?;
-    Ok(())
+    hand.note(tx.db, || Some(Change::client_created(client)))
 }
 
-fn delete_client(tx: &mut Transaction<'_>, id: ClientId, now: Timestamp, held: &Held) -> Result<bool, StoreError> {
+fn delete_client(
+    tx: &mut Transaction<'_>,
+    id: ClientId,
+    now: Timestamp,
+    keyring: &Keyring,
+    (held, hand): (&Held, &Hand<'_>),
+) -> Result<bool, StoreError> {
+    let before = hand.client_before(tx.db, id)?;
     if tx.db.change(DELETE_CLIENT, (now.as_micros(), id.as_uuid()))? == 0 {
         return Ok(false);
     }
     tx.db.change(DELETE_KEYS_OF, (id.as_uuid(),))?;
     for webhook_id in tx.db.rows(WEBHOOKS_OF, (id.as_uuid(),), |row| Fields::of(row, "webhook").id("id"))? {
-        delete(tx, Scope::Client(id), webhook_id, now, held)?;
+        delete(tx, (Scope::Client(id), webhook_id), now, keyring, (held, hand))?;
     }
+    hand.note(tx.db, || before.as_ref().map(Change::client_deleted))?;
     Ok(true)
 }
 
-fn insert_api_key(tx: &Transaction<'_>, key: &ApiKey) -> Result<bool, StoreError> {
+fn insert_api_key(tx: &Transaction<'_>, key: &ApiKey, hand: &Hand<'_>) -> Result<bool, StoreError> {
     let may_be_stored = match key.client_id {
         Some(client_id) => client_exists(tx.db, client_id)?,
         None => true,
     };
     if may_be_stored {
         store_key(tx, key)?;
+        hand.note(tx.db, || Some(Change::key_created(key)))?;
     }
     Ok(may_be_stored)
 }
@@ -133,15 +148,15 @@ fn store_key(tx: &Transaction<'_>, key: &ApiKey) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn delete_api_key(tx: &Transaction<'_>, scope: Scope, id: ApiKeyId) -> Result<KeyDeletion, StoreError> {
-    let role: Option<String> = tx.db.first(KEY_ROLE, (id.as_uuid(), client_of(scope)), |row| Ok(row.get(0)?))?;
-    let Some(role) = role else {
+fn delete_api_key(tx: &Transaction<'_>, scope: Scope, id: ApiKeyId, hand: &Hand<'_>) -> Result<KeyDeletion, StoreError> {
+    let Some(before) = tx.db.first(KEY, (id.as_uuid(), client_of(scope)), |row| key(row))? else {
         return Ok(KeyDeletion::NotFound);
     };
-    if role == Role::Root.as_str() && root_keys(tx)? == 1 {
+    if before.role == Role::Root && root_keys(tx)? == 1 {
         return Ok(KeyDeletion::LastRootKey);
     }
     tx.db.change(DELETE_KEY, (id.as_uuid(),))?;
+    hand.note(tx.db, || Some(Change::key_deleted(&before)))?;
     Ok(KeyDeletion::Deleted)
 }
 

@@ -8,14 +8,16 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::SqliteStore;
+use super::audit::Hand;
 use super::delivery_list::{list, summary_tables};
 use super::held::{Held, as_seen, summary_as_seen};
 use super::statements::{Built, Statements};
 use super::webhooks::client_of;
 use super::writer::Transaction;
+use crate::domain::audit::{Action, Actor, Change};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, EventId, WebhookId};
+use crate::domain::ids::{ClientId, DeliveryId, EventId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::secrets::Keyring;
 use crate::store::contract::Deliveries;
@@ -40,7 +42,7 @@ const DELIVERIES_OF: &str = concat!("select ", delivery_columns!(), " from deliv
 
 /// What a person's change depends on. Runs in the transaction of the change.
 const STANDING: &str = "
-    select d.id, d.state, d.webhook_id, w.deleted_at is not null
+    select d.id, d.state, d.webhook_id, w.deleted_at is not null, d.client_id
     from delivery d join webhook w on w.id = d.webhook_id
     where d.id = ?1 and (?2 is null or d.client_id = ?2)";
 
@@ -74,12 +76,12 @@ impl Deliveries for SqliteStore {
         self.readers.read(move |db| event_detail(&*db.unchecked_transaction()?, scope, id, &held)).await
     }
 
-    async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
-        self.change_pending(move |tx, held| redeliver(tx, scope, id, now, held)).await
+    async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {
+        self.change_pending(by, move |tx, held, hand| redeliver(tx, (scope, id), now, held, hand)).await
     }
 
-    async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp) -> Result<DeliveryChange, StoreError> {
-        self.change_pending(move |tx, held| cancel(tx, scope, id, now, held)).await
+    async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {
+        self.change_pending(by, move |tx, held, hand| cancel(tx, (scope, id), now, held, hand)).await
     }
 }
 
@@ -131,6 +133,7 @@ struct Standing {
     state: DeliveryState,
     webhook_id: WebhookId,
     webhook_is_deleted: bool,
+    client_id: ClientId,
 }
 
 fn standing(tx: &Transaction<'_>, scope: Scope, id: DeliveryId, held: &Held) -> Result<Option<Standing>, StoreError> {
@@ -142,28 +145,45 @@ fn standing(tx: &Transaction<'_>, scope: Scope, id: DeliveryId, held: &Held) -> 
             state: if held.contains(id) { DeliveryState::InFlight } else { stored },
             webhook_id: fields.id("webhook_id")?,
             webhook_is_deleted: fields.flag("webhook_id")?,
+            client_id: fields.id("client_id")?,
         })
     })
 }
 
-fn redeliver(tx: &mut Transaction<'_>, scope: Scope, id: DeliveryId, now: Timestamp, held: &Held) -> Result<DeliveryChange, StoreError> {
+fn redeliver(
+    tx: &mut Transaction<'_>,
+    (scope, id): (Scope, DeliveryId),
+    now: Timestamp,
+    held: &Held,
+    hand: &Hand<'_>,
+) -> Result<DeliveryChange, StoreError> {
     match standing(tx, scope, id, held)? {
         None => Ok(DeliveryChange::NotFound),
         Some(Standing { webhook_is_deleted: true, .. }) => Ok(DeliveryChange::WebhookDeleted),
         Some(Standing { state: DeliveryState::InFlight, .. }) => Ok(DeliveryChange::NotAllowedIn(DeliveryState::InFlight)),
-        Some(Standing { webhook_id, .. }) => {
+        Some(Standing { webhook_id, state, client_id, .. }) => {
             tx.db.change(REDELIVER, (id.as_uuid(), now.as_micros()))?;
+            let change = || Change::delivery_moved(Action::Redeliver, id.as_uuid(), client_id, state, DeliveryState::Pending);
+            hand.note(tx.db, || Some(change()))?;
             tx.signal(Signal::Due([webhook_id].into()));
             Ok(DeliveryChange::Changed)
         }
     }
 }
 
-fn cancel(tx: &Transaction<'_>, scope: Scope, id: DeliveryId, now: Timestamp, held: &Held) -> Result<DeliveryChange, StoreError> {
+fn cancel(
+    tx: &Transaction<'_>,
+    (scope, id): (Scope, DeliveryId),
+    now: Timestamp,
+    held: &Held,
+    hand: &Hand<'_>,
+) -> Result<DeliveryChange, StoreError> {
     match standing(tx, scope, id, held)? {
         None => Ok(DeliveryChange::NotFound),
-        Some(Standing { state: DeliveryState::Pending, .. }) => {
+        Some(Standing { state: state @ DeliveryState::Pending, client_id, .. }) => {
             tx.db.change(CANCEL, (id.as_uuid(), now.as_micros()))?;
+            let change = || Change::delivery_moved(Action::Cancel, id.as_uuid(), client_id, state, DeliveryState::Cancelled);
+            hand.note(tx.db, || Some(change()))?;
             Ok(DeliveryChange::Changed)
         }
         Some(Standing { state, .. }) => Ok(DeliveryChange::NotAllowedIn(state)),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
+use self::audit::Hand;
 use self::connect::{Settings, make_folder};
 use self::held::Held;
 use self::lock_file::LockFile;
@@ -19,9 +20,11 @@ use self::writer::{Transaction, Writer};
 use super::contract::Store;
 use super::error::StoreError;
 use super::signal::Signal;
+use crate::domain::audit::Actor;
 use crate::domain::ids::IdSource;
 use crate::secrets::Keyring;
 
+mod audit;
 mod cells;
 mod claim;
 mod clients;
@@ -111,17 +114,27 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// Commits what `work` does to pending deliveries; nobody claims any meanwhile.
-    async fn change_pending<T, W>(&self, work: W) -> Result<T, StoreError>
+    /// Commits what `work` does in somebody's name.
+    async fn change<T, W>(&self, by: Option<Actor>, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&mut Transaction<'_>, &Held) -> Result<T, StoreError> + Send + 'static,
+        W: FnOnce(&mut Transaction<'_>, &Hand<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let held = Arc::clone(&self.held);
+        let ids = Arc::clone(&self.ids);
+        self.writer.write(move |tx| work(tx, &Hand { by, ids: &ids })).await
+    }
+
+    /// Commits what `work` does to pending deliveries in somebody's name; nobody claims any meanwhile.
+    async fn change_pending<T, W>(&self, by: Option<Actor>, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Transaction<'_>, &Held, &Hand<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (held, ids) = (Arc::clone(&self.held), Arc::clone(&self.ids));
         let work = move |tx: &mut Transaction<'_>| {
             let turn = held.turn_of_writer();
             tx.once_committed(move || drop(turn));
-            work(tx, &held)
+            work(tx, &held, &Hand { by, ids: &ids })
         };
         self.writer.write(work).await
     }

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use super::SqliteStore;
+use super::audit::Hand;
 use super::statements::Statements;
 use super::webhooks::client_of;
 use super::writer::Transaction;
+use crate::domain::audit::{Actor, Change};
 use crate::domain::ids::{SigningKeyId, WebhookId};
 use crate::domain::signature::{SigningKey, SigningKeys};
 use crate::domain::time::Timestamp;
@@ -43,9 +45,10 @@ impl Signing for SqliteStore {
         key: SigningKey,
         overlap: Duration,
         now: Timestamp,
+        by: Option<Actor>,
     ) -> Result<SigningRotation, StoreError> {
         let keyring = Arc::clone(&self.keyring);
-        self.writer.write(move |tx| rotate(tx, &keyring, (scope, id), (key, overlap), now)).await
+        self.change(by, move |tx, hand| rotate(tx, &keyring, (scope, id), (key, overlap), now, hand)).await
     }
 
     async fn public_keys(&self, id: Option<SigningKeyId>, now: Timestamp, limit: u32) -> Result<Vec<PublicKey>, StoreError> {
@@ -64,12 +67,15 @@ fn rotate(
     (scope, id): (Scope, WebhookId),
     (key, overlap): (SigningKey, Duration),
     now: Timestamp,
+    hand: &Hand<'_>,
 ) -> Result<SigningRotation, StoreError> {
     let stored = tx.db.first(KEYS, (id.as_uuid(), client_of(scope)), |row| signing_keys(row, keyring))?;
     let Some(stored) = stored else { return Ok(SigningRotation::NotFound) };
+    let (before, new) = (hand.webhook_before(tx.db, (scope, id), keyring)?, key.clone());
     let Ok(keys) = stored.rotated(key, overlap, now) else { return Ok(SigningRotation::TooManyKeys) };
     tx.db.change(SET_KEYS, (id.as_uuid(), seal_signing_keys(keyring, id, &keys)?, now.as_micros()))?;
     publish(tx.db, id, &keys)?;
+    hand.note(tx.db, || Some(Change::secret_rotated(before.as_ref()?, &new)))?;
     tx.signal(Signal::WebhookChanged(id));
     Ok(SigningRotation::Rotated { previous_valid_until: keys.previous_valid_until(now) })
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use rusqlite::Row;
 
 use super::SqliteStore;
+use super::audit;
 use super::record::disable_webhook;
 use super::statements::Statements;
 use super::writer::Transaction;
@@ -114,6 +115,12 @@ impl Upkeep for SqliteStore {
     }
 }
 
+fn remove_audit_entries(tx: &Transaction<'_>, step: RetentionStep) -> Result<u64, StoreError> {
+    let before = step.audit_before.as_micros();
+    tx.db.change(audit::MOVE_ON, (before,))?;
+    Ok(tx.db.change(audit::REMOVE, (before, step.limit))? as u64)
+}
+
 /// The choice of what has expired is made anew by each statement; within the transaction it comes out the same.
 fn remove_expired(tx: &mut Transaction<'_>, step: RetentionStep) -> Result<Removed, StoreError> {
     let (finished_before, dead_letters_before) = (step.finished_before.as_micros(), step.dead_letters_before.as_micros());
@@ -127,5 +134,6 @@ fn remove_expired(tx: &mut Transaction<'_>, step: RetentionStep) -> Result<Remov
         events: change(REMOVE_EVENTS, (finished_before, step.limit))?,
         idempotency_keys: change(FORGET_KEYS, (step.idempotency_before.as_micros(), step.limit))?,
         statistics: change(REMOVE_STATISTICS, (step.statistics_before.as_minutes(), step.limit))?,
+        audit_entries: remove_audit_entries(tx, step)?,
     })
 }

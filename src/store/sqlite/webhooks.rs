@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use rusqlite::{Connection, ToSql};
 
 use super::SqliteStore;
+use super::audit::Hand;
 use super::held::Held;
 use super::statements::{Built, Statements};
 use super::writer::Transaction;
+use crate::domain::audit::{Actor, Change};
 use crate::domain::ids::{ClientId, DeliveryId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Webhook, WebhookState};
@@ -84,22 +86,37 @@ const ONE: &str =
 
 #[async_trait]
 impl Webhooks for SqliteStore {
-    async fn insert_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
+    async fn insert_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
         let keyring = Arc::clone(&self.keyring);
-        self.writer.write(move |tx| insert(tx, &webhook, &keyring)).await
+        self.change(by, move |tx, hand| insert(tx, &webhook, &keyring, hand)).await
     }
 
-    async fn update_webhook(&self, webhook: Webhook) -> Result<WebhookWrite, StoreError> {
+    async fn update_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
         let keyring = Arc::clone(&self.keyring);
-        self.writer.write(move |tx| update(tx, &webhook, &keyring)).await
+        self.change(by, move |tx, hand| update(tx, &webhook, &keyring, hand)).await
     }
 
-    async fn set_webhook_state(&self, scope: Scope, id: WebhookId, state: WebhookState, now: Timestamp) -> Result<bool, StoreError> {
-        self.change_pending(move |tx, _| set_state(tx, scope, id, &state, now)).await
+    async fn set_webhook_state(
+        &self,
+        scope: Scope,
+        id: WebhookId,
+        state: WebhookState,
+        now: Timestamp,
+        by: Option<Actor>,
+    ) -> Result<bool, StoreError> {
+        let keyring = Arc::clone(&self.keyring);
+        let work = move |tx: &mut Transaction<'_>, hand: &Hand<'_>| {
+            let before = hand.webhook_before(tx.db, (scope, id), &keyring)?;
+            let is_set = set_state(tx, scope, id, &state, now)?;
+            hand.note(tx.db, || Change::webhook_state_set(before.as_ref()?, &state))?;
+            Ok(is_set)
+        };
+        self.change_pending(by, move |tx, _, hand| work(tx, hand)).await
     }
 
-    async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
-        self.change_pending(move |tx, held| delete(tx, scope, id, now, held)).await
+    async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError> {
+        let keyring = Arc::clone(&self.keyring);
+        self.change_pending(by, move |tx, held, hand| delete(tx, (scope, id), now, &keyring, (held, hand))).await
     }
 
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
@@ -130,7 +147,7 @@ pub(super) fn client_of(scope: Scope) -> Option<uuid::Uuid> {
     scope.client_id().map(ClientId::as_uuid)
 }
 
-fn insert(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring) -> Result<WebhookWrite, StoreError> {
+fn insert(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring, hand: &Hand<'_>) -> Result<WebhookWrite, StoreError> {
     if !client_exists(tx.db, webhook.client_id)? {
         return Ok(WebhookWrite::NotFound);
     }
@@ -146,11 +163,12 @@ fn insert(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring) -> Res
     values.extend([&state as &dyn ToSql, &reason, &created_at, &created_at, &updated_at]);
     tx.db.change(INSERT, values.as_slice())?;
     insert_events(tx.db, webhook)?;
+    hand.note(tx.db, || Some(Change::webhook_created(webhook)))?;
     tx.signal(Signal::WebhookChanged(webhook.id));
     Ok(WebhookWrite::Stored)
 }
 
-fn update(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring) -> Result<WebhookWrite, StoreError> {
+fn update(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring, hand: &Hand<'_>) -> Result<WebhookWrite, StoreError> {
     let (id, client_id) = (webhook.id.as_uuid(), webhook.client_id.as_uuid());
     match tx.db.first(VERSION, (id, client_id), |row| Ok(row.get::<_, i64>(0)?))? {
         None => return Ok(WebhookWrite::NotFound),
@@ -160,6 +178,7 @@ fn update(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring) -> Res
     if type_is_taken(tx.db, webhook)? {
         return Ok(WebhookWrite::TypeTaken);
     }
+    let before = hand.webhook_before(tx.db, (Scope::Client(webhook.client_id), webhook.id), keyring)?;
     let written = WrittenDefinition::of(webhook, keyring)?;
     let updated_at = webhook.updated_at.as_micros();
     let mut values = definition(&written);
@@ -167,6 +186,7 @@ fn update(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring) -> Res
     tx.db.change(UPDATE, values.as_slice())?;
     tx.db.change(DELETE_EVENTS, (id,))?;
     insert_events(tx.db, webhook)?;
+    hand.note(tx.db, || Change::webhook_updated(before.as_ref()?, webhook))?;
     tx.signal(Signal::WebhookChanged(webhook.id));
     Ok(WebhookWrite::Stored)
 }
@@ -221,13 +241,21 @@ fn set_state(tx: &mut Transaction<'_>, scope: Scope, id: WebhookId, state: &Webh
 }
 
 /// Does what `Webhooks::delete_webhook` promises.
-pub(super) fn delete(tx: &mut Transaction<'_>, scope: Scope, id: WebhookId, now: Timestamp, held: &Held) -> Result<bool, StoreError> {
+pub(super) fn delete(
+    tx: &mut Transaction<'_>,
+    (scope, id): (Scope, WebhookId),
+    now: Timestamp,
+    keyring: &Keyring,
+    (held, hand): (&Held, &Hand<'_>),
+) -> Result<bool, StoreError> {
+    let before = hand.webhook_before(tx.db, (scope, id), keyring)?;
     if tx.db.change(DELETE, (id.as_uuid(), now.as_micros(), client_of(scope)))? == 0 {
         return Ok(false);
     }
     tx.db.change(DELETE_EVENTS, (id.as_uuid(),))?;
     tx.db.change(DELETE_PUBLIC_KEYS, (id.as_uuid(),))?;
     cancel_pending(tx.db, id, now, held)?;
+    hand.note(tx.db, || before.as_ref().map(Change::webhook_deleted))?;
     tx.signal(Signal::WebhookChanged(id));
     Ok(true)
 }

@@ -11,13 +11,14 @@ const ABSENT: &str = "00000000-0000-7000-8000-000000000000";
 enum Needs {
     Clients,
     Keys,
+    Audit,
     Webhooks,
     Enqueue,
     Read,
     Operate,
 }
 
-use Needs::{Clients, Enqueue, Keys, Operate, Read, Webhooks};
+use Needs::{Audit, Clients, Enqueue, Keys, Operate, Read, Webhooks};
 
 const ROUTES: &[(&str, &str, Needs)] = &[
     ("POST", "/api_document/document_webhooks", Webhooks),
@@ -56,6 +57,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/api-keys", Keys),
     ("GET", "/v1/api-keys", Keys),
     ("DELETE", "/v1/api-keys/{}", Keys),
+    ("GET", "/v1/audit", Audit),
 ];
 
 #[tokio::test]
@@ -63,8 +65,8 @@ async fn each_role_may_call_what_it_is_for_and_nothing_else() {
     let rest = Rest::new().await;
     let tenant = rest.tenant("acme").await;
     let roles: [(&str, &str, &[Needs]); 5] = [
-        ("root", ROOT_KEY, &[Clients, Keys, Webhooks, Enqueue, Read, Operate]),
-        ("admin", &tenant.admin, &[Keys, Webhooks, Enqueue, Read, Operate]),
+        ("root", ROOT_KEY, &[Clients, Keys, Audit, Webhooks, Enqueue, Read, Operate]),
+        ("admin", &tenant.admin, &[Keys, Audit, Webhooks, Enqueue, Read, Operate]),
         ("producer", &tenant.producer, &[Enqueue]),
         ("operator", &tenant.operator, &[Read, Operate]),
         ("viewer", &tenant.viewer, &[Read]),

@@ -68,12 +68,12 @@ async fn a_hanging_receiver_delays_no_other_webhook() {
 async fn a_paused_webhook_keeps_its_deliveries_until_it_is_resumed() {
     let (app, receiver) = (Dispatcher::new().await, Receiver::answering([]).await);
     let webhook = app.webhook(&receiver.url("/:id"), |_| {}).await;
-    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, START).await.unwrap();
+    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, START, None).await.unwrap();
     let id = app.enqueue_one("doc-1").await;
 
     app.run_until_idle().await;
     assert_eq!((app.state_of(id).await, receiver.seen().len()), (DeliveryState::Pending, 0));
-    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, START).await.unwrap();
+    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, START, None).await.unwrap();
     app.run_until_idle().await;
 
     assert_eq!(app.state_of(id).await, DeliveryState::Delivered);
@@ -88,7 +88,7 @@ async fn an_edit_takes_effect_with_the_next_attempt() {
 
     let mut stored = app.store.webhook(Scope::All, webhook).await.unwrap().unwrap();
     stored.definition.url = TargetUrl::parse(&receiver.url("/new/:id"), IdInUrl::Required).unwrap();
-    assert_eq!(app.store.update_webhook(stored).await.unwrap(), WebhookWrite::Stored);
+    assert_eq!(app.store.update_webhook(stored, None).await.unwrap(), WebhookWrite::Stored);
     app.advance(Duration::from_mins(1)).await;
 
     assert_eq!(app.state_of(id).await, DeliveryState::Delivered);
@@ -112,7 +112,7 @@ async fn deleting_a_webhook_cancels_what_waits_and_what_comes_back_from_an_attem
     receiver.until_seen(1).await;
     let waiting = app.enqueue_one("doc-2").await;
 
-    app.store.delete_webhook(Scope::All, webhook, START).await.unwrap();
+    app.store.delete_webhook(Scope::All, webhook, START, None).await.unwrap();
     permits.add_permits(1);
     app.run_until_idle().await;
 

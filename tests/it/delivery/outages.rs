@@ -84,7 +84,7 @@ async fn a_webhook_that_is_resumed_is_called_at_once() {
     app.run_until_idle().await;
     assert_eq!(app.state_of(ids[5]).await, DeliveryState::Pending);
 
-    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, START).await.unwrap();
+    app.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, START, None).await.unwrap();
     app.heed_signals().await;
     app.run_until_idle().await;
 

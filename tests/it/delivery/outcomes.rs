@@ -64,7 +64,7 @@ async fn when_the_schedule_is_exhausted_the_delivery_is_a_dead_letter_that_can_b
     assert_eq!((dead.state, dead.attempts), (DeliveryState::DeadLettered, 3));
     assert_eq!(dead.dead_letter_reason, Some(DeadLetterReason::Exhausted));
 
-    let change = app.store.redeliver(Scope::Client(app.client), id, START).await.unwrap();
+    let change = app.store.redeliver(Scope::Client(app.client), id, START, None).await.unwrap();
     assert_eq!(change, DeliveryChange::Changed);
     app.run_until_idle().await;
 
@@ -82,7 +82,7 @@ async fn a_redelivery_begins_the_schedule_anew() {
     app.advance(FIRST_DELAY).await;
     app.advance(SECOND_DELAY).await;
 
-    app.store.redeliver(Scope::All, id, START).await.unwrap();
+    app.store.redeliver(Scope::All, id, START, None).await.unwrap();
     app.run_until_idle().await;
     app.advance(FIRST_DELAY).await;
     assert_eq!(app.state_of(id).await, DeliveryState::Pending);

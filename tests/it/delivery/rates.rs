@@ -69,7 +69,7 @@ async fn a_pause_and_an_edit_allow_no_more_requests() {
     app.enqueue("doc-2").await;
 
     for state in [WebhookState::Paused, WebhookState::Active] {
-        app.store.set_webhook_state(Scope::All, webhook, state, crate::support::dispatcher::START).await.unwrap();
+        app.store.set_webhook_state(Scope::All, webhook, state, crate::support::dispatcher::START, None).await.unwrap();
         app.heed_signals().await;
         app.run_until_idle().await;
     }

@@ -42,7 +42,7 @@ async fn rotate_unheard(app: &Dispatcher, id: WebhookId, secret: &SigningSecret,
     let now = app.clock.now();
     let id_of_key = uuid::Uuid::from_u128(secret.expose()[0].into()).into();
     let key = SigningKey { id: id_of_key, secret: secret.clone(), created_at: now, valid_until: None };
-    let rotated = app.store.rotate_signing_key(Scope::All, id, key, overlap, now).await.unwrap();
+    let rotated = app.store.rotate_signing_key(Scope::All, id, key, overlap, now, None).await.unwrap();
     assert!(matches!(rotated, SigningRotation::Rotated { .. }));
 }
 

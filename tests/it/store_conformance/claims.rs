@@ -87,8 +87,8 @@ pub(super) async fn hundreds_of_lanes_are_claimed_at_once(world: World) {
 pub(super) async fn a_claim_carries_all_that_an_attempt_needs(world: World) {
     let client = world.client().await;
     let webhook = world.webhook(client).await;
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(41)).await.unwrap();
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(42)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(41), None).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(42), None).await.unwrap();
     let new = world.new_event(client);
     let enqueued = world.enqueue(new.clone()).await;
 
@@ -108,7 +108,7 @@ pub(super) async fn a_claim_counts_earlier_attempts_and_series(world: World) {
     for _ in 0..2 {
         world.attempt(webhook, failure).await;
     }
-    world.store.redeliver(Scope::All, delivery, at(70_000)).await.unwrap();
+    world.store.redeliver(Scope::All, delivery, at(70_000), None).await.unwrap();
     world.attempt(webhook, failure).await;
 
     let claimed = world.claim_one(webhook).await;
@@ -183,12 +183,12 @@ pub(super) async fn a_webhook_that_is_not_active_gives_nothing(world: World) {
     let delivery = world.delivery(client).await;
 
     for state in [WebhookState::Paused, WebhookState::Disabled(DisableReason::FailingTooLong)] {
-        world.store.set_webhook_state(Scope::All, webhook, state, at(60)).await.unwrap();
+        world.store.set_webhook_state(Scope::All, webhook, state, at(60), None).await.unwrap();
         assert!(world.claim(webhook).await.is_empty());
         assert_eq!(world.state(delivery).await, DeliveryState::Pending);
     }
 
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(61)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(61), None).await.unwrap();
     assert_eq!(ids(&world.claim(webhook).await), [delivery]);
 }
 
@@ -217,8 +217,8 @@ pub(super) async fn lanes_due_names_active_webhooks_with_something_due(world: Wo
         [lane(&world).await, lane(&world).await, lane(&world).await, lane(&world).await, lane(&world).await, lane(&world).await];
     let idle_client = world.client().await;
     world.webhook(idle_client).await;
-    world.store.set_webhook_state(Scope::All, paused, WebhookState::Paused, at(60)).await.unwrap();
-    world.store.delete_webhook(Scope::All, deleted, at(61)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, paused, WebhookState::Paused, at(60), None).await.unwrap();
+    world.store.delete_webhook(Scope::All, deleted, at(61), None).await.unwrap();
     world.attempt(done, success).await;
     world.claim(in_flight).await;
 

@@ -12,11 +12,11 @@ use super::world::{World, at};
 pub(super) async fn a_client_comes_back_as_it_went_in(world: World) {
     let client = world.new_client();
 
-    world.store.insert_client(client.clone()).await.unwrap();
+    world.store.insert_client(client.clone(), None).await.unwrap();
 
     assert_eq!(world.store.client(client.id).await.unwrap(), Some(client.clone()));
     assert_eq!(world.store.client(world.new_client().id).await.unwrap(), None);
-    let again = world.store.insert_client(client).await.unwrap_err();
+    let again = world.store.insert_client(client, None).await.unwrap_err();
     assert!(matches!(again, StoreError::Conflict { .. }), "{again:?}");
 }
 
@@ -25,7 +25,7 @@ pub(super) async fn clients_are_listed_newest_first(world: World) {
     for _ in 0..4 {
         made.push(world.client().await);
     }
-    world.store.delete_client(made.remove(1), at(50)).await.unwrap();
+    world.store.delete_client(made.remove(1), at(50), None).await.unwrap();
     let list = async |limit, before| {
         let clients = world.store.clients(Page { limit, before }).await.unwrap();
         clients.into_iter().map(|client| client.id).collect::<Vec<_>>()
@@ -41,10 +41,10 @@ pub(super) async fn a_deleted_client_loses_its_keys_and_webhooks(world: World) {
     let (delivery, foreign_delivery) = (world.delivery(client).await, world.delivery(stranger).await);
     let (key, foreign_key) = (world.new_key(Role::Admin, Some(client)), world.new_key(Role::Admin, Some(stranger)));
     for key in [&key, &foreign_key] {
-        assert!(world.store.insert_api_key(key.clone()).await.unwrap());
+        assert!(world.store.insert_api_key(key.clone(), None).await.unwrap());
     }
 
-    assert!(world.store.delete_client(client, at(500)).await.unwrap());
+    assert!(world.store.delete_client(client, at(500), None).await.unwrap());
 
     assert_eq!(world.store.client(client).await.unwrap(), None);
     assert_eq!(world.store.api_key(key.hash).await.unwrap(), None);
@@ -55,7 +55,7 @@ pub(super) async fn a_deleted_client_loses_its_keys_and_webhooks(world: World) {
     assert_eq!(world.store.api_key(foreign_key.hash).await.unwrap(), Some(foreign_key));
     assert!(world.store.webhook(Scope::All, foreign_webhook).await.unwrap().is_some());
     assert_eq!(world.state(foreign_delivery).await, DeliveryState::Pending);
-    assert!(!world.store.delete_client(client, at(501)).await.unwrap());
+    assert!(!world.store.delete_client(client, at(501), None).await.unwrap());
 }
 
 pub(super) async fn an_api_key_comes_back_as_it_went_in(world: World) {
@@ -66,7 +66,7 @@ pub(super) async fn an_api_key_comes_back_as_it_went_in(world: World) {
     keys[1].name = None;
 
     for key in keys {
-        assert!(world.store.insert_api_key(key.clone()).await.unwrap());
+        assert!(world.store.insert_api_key(key.clone(), None).await.unwrap());
         assert_eq!(world.store.api_key(key.hash).await.unwrap(), Some(key));
     }
     assert_eq!(world.store.api_key(KeyHash::of("unknown")).await.unwrap(), None);
@@ -74,12 +74,12 @@ pub(super) async fn an_api_key_comes_back_as_it_went_in(world: World) {
 
 pub(super) async fn a_key_needs_a_living_client(world: World) {
     let deleted = world.client().await;
-    world.store.delete_client(deleted, at(40)).await.unwrap();
+    world.store.delete_client(deleted, at(40), None).await.unwrap();
 
     for client in [deleted, world.new_client().id] {
         let key = world.new_key(Role::Admin, Some(client));
 
-        assert!(!world.store.insert_api_key(key.clone()).await.unwrap());
+        assert!(!world.store.insert_api_key(key.clone(), None).await.unwrap());
         assert_eq!(world.store.api_key(key.hash).await.unwrap(), None);
     }
 }
@@ -87,10 +87,10 @@ pub(super) async fn a_key_needs_a_living_client(world: World) {
 pub(super) async fn a_hash_opens_one_key(world: World) {
     let client = world.client().await;
     let first = world.new_key(Role::Viewer, Some(client));
-    world.store.insert_api_key(first.clone()).await.unwrap();
+    world.store.insert_api_key(first.clone(), None).await.unwrap();
     let second = ApiKey { hash: first.hash, ..world.new_key(Role::Admin, Some(client)) };
 
-    let refused = world.store.insert_api_key(second).await.unwrap_err();
+    let refused = world.store.insert_api_key(second, None).await.unwrap_err();
 
     assert!(matches!(refused, StoreError::Conflict { .. }), "{refused:?}");
     assert_eq!(world.store.api_key(first.hash).await.unwrap(), Some(first));
@@ -101,7 +101,7 @@ async fn three_keys(world: &World) -> [ApiKey; 3] {
     let (client, stranger) = (world.client().await, world.client().await);
     let keys = [world.new_key(Role::Root, None), world.new_key(Role::Admin, Some(client)), world.new_key(Role::Viewer, Some(stranger))];
     for key in &keys {
-        world.store.insert_api_key(key.clone()).await.unwrap();
+        world.store.insert_api_key(key.clone(), None).await.unwrap();
     }
     keys
 }
@@ -122,7 +122,7 @@ pub(super) async fn keys_are_listed_within_their_scope(world: World) {
 
 pub(super) async fn keys_are_deleted_within_their_scope(world: World) {
     let [root, own, foreign] = three_keys(&world).await;
-    let delete = async |scope, id| world.store.delete_api_key(scope, id).await.unwrap();
+    let delete = async |scope, id| world.store.delete_api_key(scope, id, None).await.unwrap();
 
     assert_eq!(delete(scope_of(&own), foreign.id).await, KeyDeletion::NotFound);
     assert_eq!(delete(scope_of(&own), root.id).await, KeyDeletion::NotFound);
@@ -138,18 +138,18 @@ pub(super) async fn keys_are_deleted_within_their_scope(world: World) {
 pub(super) async fn the_last_root_key_stays(world: World) {
     let [first, ..] = three_keys(&world).await;
     let second = world.new_key(Role::Root, None);
-    assert_eq!(world.store.delete_api_key(Scope::All, first.id).await.unwrap(), KeyDeletion::LastRootKey);
-    assert!(world.store.insert_api_key(second.clone()).await.unwrap());
+    assert_eq!(world.store.delete_api_key(Scope::All, first.id, None).await.unwrap(), KeyDeletion::LastRootKey);
+    assert!(world.store.insert_api_key(second.clone(), None).await.unwrap());
 
-    assert_eq!(world.store.delete_api_key(Scope::All, first.id).await.unwrap(), KeyDeletion::Deleted);
-    assert_eq!(world.store.delete_api_key(Scope::All, second.id).await.unwrap(), KeyDeletion::LastRootKey);
+    assert_eq!(world.store.delete_api_key(Scope::All, first.id, None).await.unwrap(), KeyDeletion::Deleted);
+    assert_eq!(world.store.delete_api_key(Scope::All, second.id, None).await.unwrap(), KeyDeletion::LastRootKey);
 
     assert_eq!(world.store.api_key(second.hash).await.unwrap(), Some(second));
 }
 
 pub(super) async fn of_many_first_root_keys_one_is_stored(world: World) {
     let client = world.client().await;
-    world.store.insert_api_key(world.new_key(Role::Admin, Some(client))).await.unwrap();
+    world.store.insert_api_key(world.new_key(Role::Admin, Some(client)), None).await.unwrap();
     let world = Arc::new(world);
     let callers: Vec<_> = (0..8)
         .map(|_| {

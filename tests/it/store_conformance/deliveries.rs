@@ -15,7 +15,7 @@ pub(super) async fn redelivering_begins_a_new_series_from_every_state_but_in_fli
     for (delivery, attempts) in [(pending, 0), (delivered, 1), (dead_lettered, 1), (cancelled, 0), (retried, 1)] {
         let before = world.shown(delivery).await;
 
-        let change = world.store.redeliver(Scope::All, delivery, at(70_000)).await.unwrap();
+        let change = world.store.redeliver(Scope::All, delivery, at(70_000), None).await.unwrap();
 
         assert_eq!(change, DeliveryChange::Changed);
         let shown = world.shown(delivery).await;
@@ -31,7 +31,7 @@ pub(super) async fn a_redelivery_is_claimed_with_the_next_number(world: World) {
     let webhook = world.webhook(client).await;
     let delivery = world.delivery(client).await;
     world.attempt(webhook, given_up).await;
-    world.store.redeliver(Scope::All, delivery, at(70_000)).await.unwrap();
+    world.store.redeliver(Scope::All, delivery, at(70_000), None).await.unwrap();
 
     assert!(world.claim_at(at(69_999), &[(webhook, 1)]).await.is_empty());
     let claimed = world.claim_at(at(70_000), &[(webhook, 1)]).await;
@@ -48,7 +48,7 @@ pub(super) async fn a_delivery_in_flight_is_not_redelivered(world: World) {
     let delivery = world.delivery(client).await;
     let claimed = world.claim_one(webhook).await;
 
-    let change = world.store.redeliver(Scope::All, delivery, at(70_000)).await.unwrap();
+    let change = world.store.redeliver(Scope::All, delivery, at(70_000), None).await.unwrap();
 
     assert_eq!(change, DeliveryChange::NotAllowedIn(DeliveryState::InFlight));
     assert_eq!(world.record(success(&claimed)).await, webhook_dispatcher::store::records::RecordOutcome::Recorded);
@@ -58,12 +58,12 @@ pub(super) async fn a_delivery_of_a_deleted_webhook_is_not_redelivered(world: Wo
     let client = world.client().await;
     let webhook = world.webhook(client).await;
     let deliveries = world.one_in_each_state(client, webhook).await;
-    world.store.delete_webhook(Scope::All, webhook, at(300)).await.unwrap();
+    world.store.delete_webhook(Scope::All, webhook, at(300), None).await.unwrap();
 
     for delivery in [deliveries[0], deliveries[2], deliveries[3], deliveries[4]] {
         let before = world.shown(delivery).await;
 
-        let change = world.store.redeliver(Scope::All, delivery, at(70_000)).await.unwrap();
+        let change = world.store.redeliver(Scope::All, delivery, at(70_000), None).await.unwrap();
 
         assert_eq!(change, DeliveryChange::WebhookDeleted);
         assert_eq!(world.shown(delivery).await, before);
@@ -76,7 +76,7 @@ pub(super) async fn a_cancelled_delivery_is_finished_and_not_claimed(world: Worl
     let delivery = world.delivery(client).await;
     let before = world.shown(delivery).await;
 
-    let change = world.store.cancel(Scope::All, delivery, at(555)).await.unwrap();
+    let change = world.store.cancel(Scope::All, delivery, at(555), None).await.unwrap();
 
     assert_eq!(change, DeliveryChange::Changed);
     let shown = world.shown(delivery).await;
@@ -98,7 +98,7 @@ pub(super) async fn only_pending_deliveries_are_cancelled(world: World) {
     for (delivery, state) in refused {
         let before = world.shown(delivery).await;
 
-        let change = world.store.cancel(Scope::All, delivery, at(555)).await.unwrap();
+        let change = world.store.cancel(Scope::All, delivery, at(555), None).await.unwrap();
 
         assert_eq!(change, DeliveryChange::NotAllowedIn(state));
         assert_eq!(world.shown(delivery).await, before);
@@ -111,18 +111,18 @@ pub(super) async fn people_change_only_what_is_in_their_scope(world: World) {
     let delivery = world.delivery(client).await;
     let (own, foreign) = (Scope::Client(client), Scope::Client(stranger));
 
-    assert_eq!(world.store.cancel(foreign, delivery, at(1)).await.unwrap(), DeliveryChange::NotFound);
-    assert_eq!(world.store.redeliver(foreign, delivery, at(2)).await.unwrap(), DeliveryChange::NotFound);
+    assert_eq!(world.store.cancel(foreign, delivery, at(1), None).await.unwrap(), DeliveryChange::NotFound);
+    assert_eq!(world.store.redeliver(foreign, delivery, at(2), None).await.unwrap(), DeliveryChange::NotFound);
     assert_eq!(world.state(delivery).await, DeliveryState::Pending);
     assert!(world.store.delivery(foreign, delivery).await.unwrap().is_none());
 
-    assert_eq!(world.store.cancel(own, delivery, at(3)).await.unwrap(), DeliveryChange::Changed);
-    assert_eq!(world.store.redeliver(own, delivery, at(4)).await.unwrap(), DeliveryChange::Changed);
+    assert_eq!(world.store.cancel(own, delivery, at(3), None).await.unwrap(), DeliveryChange::Changed);
+    assert_eq!(world.store.redeliver(own, delivery, at(4), None).await.unwrap(), DeliveryChange::Changed);
     assert!(world.store.delivery(own, delivery).await.unwrap().is_some());
 
     let unknown = world.ids.next(at(5));
-    assert_eq!(world.store.cancel(Scope::All, unknown, at(5)).await.unwrap(), DeliveryChange::NotFound);
-    assert_eq!(world.store.redeliver(Scope::All, unknown, at(6)).await.unwrap(), DeliveryChange::NotFound);
+    assert_eq!(world.store.cancel(Scope::All, unknown, at(5), None).await.unwrap(), DeliveryChange::NotFound);
+    assert_eq!(world.store.redeliver(Scope::All, unknown, at(6), None).await.unwrap(), DeliveryChange::NotFound);
     assert!(world.store.delivery(Scope::All, unknown).await.unwrap().is_none());
 }
 
@@ -151,7 +151,7 @@ pub(super) async fn a_deleted_webhook_is_still_shown_with_its_deliveries(world: 
     let webhook = world.webhook(client).await;
     let before = world.store.webhook(Scope::All, webhook).await.unwrap().unwrap();
     let delivery = world.delivery(client).await;
-    world.store.delete_webhook(Scope::All, webhook, at(300)).await.unwrap();
+    world.store.delete_webhook(Scope::All, webhook, at(300), None).await.unwrap();
 
     let shown = world.detail(delivery).await.webhook;
 

@@ -56,7 +56,7 @@ pub(super) async fn every_webhook_that_wants_the_type_gets_one_delivery(world: W
     let paused = world.webhook_with(client, |webhook| webhook.state = WebhookState::Paused).await;
     let disabled = world.webhook_with(client, |webhook| webhook.state = WebhookState::Disabled(DisableReason::Gone)).await;
     let deleted = world.webhook(client).await;
-    world.store.delete_webhook(Scope::All, deleted, at(40)).await.unwrap();
+    world.store.delete_webhook(Scope::All, deleted, at(40), None).await.unwrap();
     world.webhook_with(client, |webhook| webhook.definition.events = vec![event_type("document.failed")]).await;
     world.webhook(stranger).await;
 
@@ -154,7 +154,7 @@ pub(super) async fn a_repeat_gets_the_first_deliveries_whatever_became_of_them(w
     let client = world.client().await;
     let (gone, kept) = (world.webhook(client).await, world.webhook(client).await);
     let first = world.enqueue(with_key(world.new_event(client), "once")).await;
-    world.store.delete_webhook(Scope::All, gone, at(40)).await.unwrap();
+    world.store.delete_webhook(Scope::All, gone, at(40), None).await.unwrap();
     world.webhook(client).await;
     world.claim(kept).await;
 

@@ -14,7 +14,7 @@ pub(super) async fn everything_is_there_after_reopening(mut world: World) {
     let client = world.client().await;
     let webhook = world.webhook(client).await;
     let key = world.new_key(Role::Operator, Some(client));
-    world.store.insert_api_key(key.clone()).await.unwrap();
+    world.store.insert_api_key(key.clone(), None).await.unwrap();
     let deliveries = world.one_in_each_state(client, webhook).await;
     let mut before = Vec::new();
     for delivery in deliveries {
@@ -67,8 +67,8 @@ pub(super) async fn a_write_is_finished_although_its_caller_went_away(mut world:
     let new = world.new_event(client);
 
     let enqueue = begin_and_leave(world.store.enqueue(vec![new.clone()]));
-    let cancel = begin_and_leave(world.store.cancel(Scope::All, delivery, at(50)));
-    let delete = begin_and_leave(world.store.delete_client(client, at(60)));
+    let cancel = begin_and_leave(world.store.cancel(Scope::All, delivery, at(50), None));
+    let delete = begin_and_leave(world.store.delete_client(client, at(60), None));
     world.reopen().await;
 
     assert!(enqueue && cancel && delete, "each caller left before it was answered");
@@ -89,5 +89,5 @@ pub(super) async fn calls_after_closing_fail(world: World) {
     assert!(world.store.client(client).await.is_err());
     assert!(world.store.enqueue(vec![world.new_event(client)]).await.is_err());
     assert!(world.store.lanes_due(later()).await.is_err());
-    assert!(world.store.insert_client(world.new_client()).await.is_err());
+    assert!(world.store.insert_client(world.new_client(), None).await.is_err());
 }

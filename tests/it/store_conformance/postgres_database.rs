@@ -192,7 +192,7 @@ async fn other_nodes_hear_what_becomes_due_and_what_changes() {
     };
 
     assert_eq!(due.as_ref(), [webhook]);
-    nodes.world.store.delete_webhook(Scope::All, webhook, at(300)).await.unwrap();
+    nodes.world.store.delete_webhook(Scope::All, webhook, at(300), None).await.unwrap();
     while signals.recv().await.unwrap() != Signal::WebhookChanged(webhook) {}
 }
 
@@ -229,7 +229,7 @@ async fn a_deletion_leaves_nothing_pending_whatever_is_enqueued_meanwhile() {
         let (enqueued, _, deleted) = tokio::join!(
             nodes.other.enqueue(events()),
             nodes.world.store.enqueue(events()),
-            nodes.world.store.delete_webhook(Scope::All, webhook, at(300)),
+            nodes.world.store.delete_webhook(Scope::All, webhook, at(300), None),
         );
 
         enqueued.unwrap();

@@ -207,7 +207,7 @@ async fn claim_and_delete_webhook(world: &World) -> (DeliveryId, webhook_dispatc
     let webhook = world.webhook(client).await;
     let delivery = world.delivery(client).await;
     let claimed = world.claim_one(webhook).await;
-    world.store.delete_webhook(Scope::All, webhook, at(300)).await.unwrap();
+    world.store.delete_webhook(Scope::All, webhook, at(300), None).await.unwrap();
     (delivery, claimed)
 }
 
@@ -255,7 +255,7 @@ pub(super) async fn what_an_old_edition_was_told_disables_no_new_one(world: Worl
     world.delivery(client).await;
     let claimed = world.claim_one(webhook).await;
     let edited = world.store.webhook(Scope::All, webhook).await.unwrap().unwrap();
-    world.store.update_webhook(edited).await.unwrap();
+    world.store.update_webhook(edited, None).await.unwrap();
 
     let outcome = world.record(AttemptRecord { disable_webhook: Some(DisableReason::Gone), ..given_up(&claimed) }).await;
 
@@ -282,7 +282,7 @@ pub(super) async fn a_record_disables_no_paused_webhook(world: World) {
     let webhook = world.webhook(client).await;
     world.delivery(client).await;
     let claimed = world.claim_at(later(), &[(webhook, 1)]).await;
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(60)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(60), None).await.unwrap();
 
     let outcome = world.record(AttemptRecord { disable_webhook: Some(DisableReason::Gone), ..given_up(&claimed[0]) }).await;
 

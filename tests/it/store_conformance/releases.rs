@@ -49,7 +49,7 @@ pub(super) async fn a_released_delivery_of_a_deleted_webhook_is_cancelled(world:
     let webhook = world.webhook(client).await;
     let delivery = world.delivery(client).await;
     let claimed = world.claim_one(webhook).await;
-    world.store.delete_webhook(Scope::All, webhook, at(300)).await.unwrap();
+    world.store.delete_webhook(Scope::All, webhook, at(300), None).await.unwrap();
 
     let released = world.store.release(vec![claimed.claim]).await.unwrap();
 
@@ -93,7 +93,7 @@ pub(super) async fn a_delivery_of_a_deleted_webhook_is_taken_back_as_cancelled(w
     let webhook = world.webhook(client).await;
     let delivery = world.delivery(client).await;
     claim_as(&world, world.ids.next(at(1)), webhook).await;
-    world.store.delete_webhook(Scope::All, webhook, at(300)).await.unwrap();
+    world.store.delete_webhook(Scope::All, webhook, at(300), None).await.unwrap();
 
     let taken_back = world.store.take_back_claims(world.node, SILENT).await.unwrap();
 

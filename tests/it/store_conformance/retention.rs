@@ -12,6 +12,7 @@ const NOTHING: RetentionStep = RetentionStep {
     dead_letters_before: LONG_AGO,
     idempotency_before: LONG_AGO,
     statistics_before: LONG_AGO,
+    audit_before: LONG_AGO,
     limit: 100,
 };
 
@@ -47,7 +48,7 @@ pub(super) async fn age_counts_from_finished_at(world: World) {
     let old = ended(&world, client, webhook, success, at(9_999)).await;
     let young = ended(&world, client, webhook, success, at(10_000)).await;
     let called_off = world.delivery_with(client, |new| new.due_at = at(90_000)).await;
-    world.store.cancel(Scope::All, called_off, at(9_998)).await.unwrap();
+    world.store.cancel(Scope::All, called_off, at(9_998), None).await.unwrap();
     let event = world.shown(old).await.event_id;
 
     let removed = remove(&world, RetentionStep { finished_before: at(10_000), ..NOTHING }).await;

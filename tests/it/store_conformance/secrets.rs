@@ -46,7 +46,7 @@ pub(super) async fn a_webhook_without_secrets_needs_no_key(mut world: World) {
     let client = world.client().await;
     let id = world.webhook(client).await;
     let deleted = full_webhook(&world).await;
-    world.store.delete_webhook(Scope::All, deleted, at(40)).await.unwrap();
+    world.store.delete_webhook(Scope::All, deleted, at(40), None).await.unwrap();
 
     world.reopen_with(&[NEW_KEY]).await.unwrap();
 
@@ -114,7 +114,7 @@ pub(super) async fn a_change_comes_under_the_newest_key(mut world: World) {
     world.reopen_with(&[NEW_KEY, KEY]).await.unwrap();
     let read = stored(&world, id).await;
 
-    world.store.update_webhook(Webhook { definition: full_definition(), ..read }).await.unwrap();
+    world.store.update_webhook(Webhook { definition: full_definition(), ..read }, None).await.unwrap();
 
     let mut expected = [(keys::id(NEW_KEY), 1), (keys::id(KEY), 1)];
     expected.sort();

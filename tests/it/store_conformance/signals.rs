@@ -48,7 +48,7 @@ pub(super) async fn whatever_makes_deliveries_due_says_so(world: World) {
     let delivery = world.delivery(client).await;
     let mut signals = world.store.signals();
 
-    world.store.redeliver(Scope::All, delivery, at(50)).await.unwrap();
+    world.store.redeliver(Scope::All, delivery, at(50), None).await.unwrap();
     assert_eq!(heard(&mut signals), [due(webhook)]);
 
     let claimed = world.claim_one(webhook).await;
@@ -59,9 +59,9 @@ pub(super) async fn whatever_makes_deliveries_due_says_so(world: World) {
     world.store.take_back_claims(world.ids.next(at(1)), SILENT).await.unwrap();
     assert_eq!(heard(&mut signals), [due(webhook)]);
 
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(51)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(51), None).await.unwrap();
     heard(&mut signals);
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(52)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(52), None).await.unwrap();
     assert!(heard(&mut signals).contains(&due(webhook)));
 }
 
@@ -73,10 +73,10 @@ pub(super) async fn whatever_changes_a_webhook_says_so(world: World) {
     let changed = |webhook| [Signal::WebhookChanged(webhook)];
 
     let read = world.store.webhook(Scope::All, webhooks[0]).await.unwrap().unwrap();
-    world.store.update_webhook(read).await.unwrap();
+    world.store.update_webhook(read, None).await.unwrap();
     assert_eq!(heard(&mut signals), changed(webhooks[0]));
 
-    world.store.set_webhook_state(Scope::All, webhooks[0], WebhookState::Paused, at(50)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhooks[0], WebhookState::Paused, at(50), None).await.unwrap();
     assert_eq!(heard(&mut signals), changed(webhooks[0]));
 
     world.store.disable_webhook(webhooks[1], DisableReason::FailingTooLong, at(51)).await.unwrap();
@@ -86,10 +86,10 @@ pub(super) async fn whatever_changes_a_webhook_says_so(world: World) {
     world.attempt(webhooks[2], gone).await;
     assert_eq!(heard(&mut signals), changed(webhooks[2]));
 
-    world.store.delete_webhook(Scope::All, webhooks[2], at(52)).await.unwrap();
+    world.store.delete_webhook(Scope::All, webhooks[2], at(52), None).await.unwrap();
     assert_eq!(heard(&mut signals), changed(webhooks[2]));
 
-    world.store.delete_client(client, at(53)).await.unwrap();
+    world.store.delete_client(client, at(53), None).await.unwrap();
     let heard = heard(&mut signals);
     assert_eq!(heard.len(), 3, "{heard:?}");
     assert!(heard.contains(&Signal::WebhookChanged(webhooks[3])), "{heard:?}");
@@ -107,10 +107,10 @@ pub(super) async fn what_changes_nothing_says_nothing(world: World) {
 
     world.store.release(vec![claimed.claim]).await.unwrap();
     world.store.take_back_claims(world.node, SILENT).await.unwrap();
-    world.store.redeliver(foreign, delivery, at(50)).await.unwrap();
-    world.store.set_webhook_state(foreign, webhook, WebhookState::Active, at(51)).await.unwrap();
-    world.store.delete_webhook(foreign, webhook, at(52)).await.unwrap();
-    world.store.update_webhook(webhook_dispatcher::domain::webhook::Webhook { version: 9, ..read }).await.unwrap();
+    world.store.redeliver(foreign, delivery, at(50), None).await.unwrap();
+    world.store.set_webhook_state(foreign, webhook, WebhookState::Active, at(51), None).await.unwrap();
+    world.store.delete_webhook(foreign, webhook, at(52), None).await.unwrap();
+    world.store.update_webhook(webhook_dispatcher::domain::webhook::Webhook { version: 9, ..read }, None).await.unwrap();
     world.record(given_up(&claimed)).await;
 
     assert_eq!(heard(&mut signals), []);

@@ -24,7 +24,7 @@ fn key(world: &World, scheme: Scheme, number: u8, created_at: Timestamp) -> Sign
 async fn rotate(world: &World, id: WebhookId, scheme: Scheme, number: u8, seconds: i64) -> SigningKeyId {
     let key = key(world, scheme, number, at(seconds));
     let key_id = key.id;
-    let rotated = world.store.rotate_signing_key(Scope::All, id, key, HOUR, at(seconds)).await.unwrap();
+    let rotated = world.store.rotate_signing_key(Scope::All, id, key, HOUR, at(seconds), None).await.unwrap();
     assert!(matches!(rotated, SigningRotation::Rotated { .. }));
     key_id
 }
@@ -61,7 +61,7 @@ pub(super) async fn the_end_of_the_keys_before_is_told(world: World) {
     let id = world.webhook(client).await;
     let rotated = async |number: u8, seconds: i64, overlap: Duration| {
         let key = key(&world, Scheme::HmacSha256, number, at(seconds));
-        world.store.rotate_signing_key(Scope::Client(client), id, key, overlap, at(seconds)).await.unwrap()
+        world.store.rotate_signing_key(Scope::Client(client), id, key, overlap, at(seconds), None).await.unwrap()
     };
     let until = |previous_valid_until| SigningRotation::Rotated { previous_valid_until };
 
@@ -78,11 +78,11 @@ pub(super) async fn the_end_of_the_keys_before_is_told(world: World) {
 pub(super) async fn a_key_needs_a_living_webhook_in_the_scope(world: World) {
     let (client, stranger) = (world.client().await, world.client().await);
     let (id, deleted) = (world.webhook(client).await, world.webhook(client).await);
-    world.store.delete_webhook(Scope::All, deleted, at(40)).await.unwrap();
+    world.store.delete_webhook(Scope::All, deleted, at(40), None).await.unwrap();
 
     for (scope, id) in [(Scope::Client(stranger), id), (Scope::All, deleted), (Scope::All, world.ids.next(at(1)))] {
         let key = key(&world, Scheme::Ed25519, 1, at(50));
-        assert_eq!(world.store.rotate_signing_key(scope, id, key, HOUR, at(50)).await.unwrap(), SigningRotation::NotFound);
+        assert_eq!(world.store.rotate_signing_key(scope, id, key, HOUR, at(50), None).await.unwrap(), SigningRotation::NotFound);
     }
     assert_eq!(keys_of(&world, id).await, []);
     assert_eq!(public(&world, None, 60).await, []);
@@ -95,7 +95,11 @@ pub(super) async fn a_change_of_the_definition_keeps_the_keys(world: World) {
     let before = keys_of(&world, id).await;
 
     let read = stored(&world, id).await;
-    world.store.update_webhook(Webhook { definition: full_definition(), signing_keys: SigningKeys::default(), ..read }).await.unwrap();
+    world
+        .store
+        .update_webhook(Webhook { definition: full_definition(), signing_keys: SigningKeys::default(), ..read }, None)
+        .await
+        .unwrap();
 
     assert_eq!(keys_of(&world, id).await, before);
 }
@@ -116,7 +120,7 @@ pub(super) async fn public_keys_are_shown_while_they_sign(world: World) {
     assert_eq!(world.store.public_keys(None, at(40), 1).await.unwrap().len(), 1);
     let expected = SigningSecret::new(Scheme::Ed25519, &[4; 32]).unwrap().public_key().unwrap();
     assert_eq!(world.store.public_keys(Some(new), at(40), 9).await.unwrap(), [PublicKey { id: new, ed25519: expected }]);
-    world.store.delete_webhook(Scope::All, other, at(50)).await.unwrap();
+    world.store.delete_webhook(Scope::All, other, at(50), None).await.unwrap();
     assert_eq!(public(&world, None, 60).await, [new, old]);
     assert_eq!(public(&world, Some(deleted), 60).await, []);
 }

@@ -72,8 +72,8 @@ pub(super) async fn what_was_before_a_change_of_state_does_not_count(world: Worl
     let (client, webhook) = webhook(&world).await;
     attempt(&world, client, webhook, given_up, BEFORE).await;
     attempt(&world, client, webhook, given_up, AFTER).await;
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(BEFORE + 1_000)).await.unwrap();
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(BEFORE + 2_000)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(BEFORE + 1_000), None).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(BEFORE + 2_000), None).await.unwrap();
     assert_eq!(failing(&world).await, []);
 
     attempt(&world, client, webhook, given_up, BEFORE + 3_000).await;
@@ -86,7 +86,7 @@ pub(super) async fn setting_the_same_state_again_keeps_what_was_counted(world: W
     attempt(&world, client, webhook, given_up, BEFORE).await;
     attempt(&world, client, webhook, given_up, AFTER).await;
 
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(AFTER + 1_000)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Active, at(AFTER + 1_000), None).await.unwrap();
 
     assert_eq!(failing(&world).await, [webhook]);
 }
@@ -101,9 +101,9 @@ pub(super) async fn only_active_webhooks_are_failing(world: World) {
     }
 
     // In the past, so that it is the state that speaks and not its change.
-    world.store.set_webhook_state(Scope::All, webhooks[0], WebhookState::Paused, at(10)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhooks[0], WebhookState::Paused, at(10), None).await.unwrap();
     assert!(world.store.disable_webhook(webhooks[1], DisableReason::FailingTooLong, at(11)).await.unwrap());
-    world.store.delete_webhook(Scope::All, webhooks[2], at(12)).await.unwrap();
+    world.store.delete_webhook(Scope::All, webhooks[2], at(12), None).await.unwrap();
 
     assert_eq!(failing(&world).await, []);
 }
@@ -118,7 +118,7 @@ pub(super) async fn an_active_webhook_is_disabled_once(world: World) {
     let stored = world.store.webhook(Scope::All, webhook).await.unwrap().unwrap();
     assert_eq!(stored.state, WebhookState::Disabled(DisableReason::FailingTooLong));
     assert_eq!((stored.version, stored.updated_at), (2, at(60)));
-    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(63)).await.unwrap();
+    world.store.set_webhook_state(Scope::All, webhook, WebhookState::Paused, at(63), None).await.unwrap();
     assert!(!world.store.disable_webhook(webhook, DisableReason::Gone, at(64)).await.unwrap());
 }
 

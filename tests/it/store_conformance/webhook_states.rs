@@ -21,7 +21,7 @@ pub(super) async fn a_state_is_set_with_a_new_version(world: World) {
     for (state, version) in states.into_iter().zip(2..) {
         let before = world.store.webhook(Scope::All, id).await.unwrap().unwrap();
 
-        assert!(world.store.set_webhook_state(Scope::All, id, state.clone(), at(100 + version)).await.unwrap());
+        assert!(world.store.set_webhook_state(Scope::All, id, state.clone(), at(100 + version), None).await.unwrap());
 
         let after = world.store.webhook(Scope::All, id).await.unwrap().unwrap();
         assert_eq!((&after.state, after.version, after.updated_at), (&state, version, at(100 + version)));
@@ -32,7 +32,7 @@ pub(super) async fn a_state_is_set_with_a_new_version(world: World) {
 pub(super) async fn a_state_is_set_only_in_its_scope(world: World) {
     let (client, stranger) = (world.client().await, world.client().await);
     let id = world.webhook(client).await;
-    let set = async |scope, id| world.store.set_webhook_state(scope, id, WebhookState::Paused, at(50)).await.unwrap();
+    let set = async |scope, id| world.store.set_webhook_state(scope, id, WebhookState::Paused, at(50), None).await.unwrap();
 
     assert!(!set(Scope::Client(stranger), id).await);
     assert!(!set(Scope::All, world.ids.next(at(1))).await);
@@ -45,14 +45,14 @@ pub(super) async fn a_deleted_webhook_is_found_no_more(world: World) {
     let id = world.webhook(client).await;
     let read = world.store.webhook(Scope::All, id).await.unwrap().unwrap();
 
-    assert!(world.store.delete_webhook(Scope::All, id, at(50)).await.unwrap());
+    assert!(world.store.delete_webhook(Scope::All, id, at(50), None).await.unwrap());
 
     assert!(world.store.webhook(Scope::All, id).await.unwrap().is_none());
     assert!(world.store.webhooks(Scope::All, Page { limit: 9, before: None }).await.unwrap().is_empty());
-    assert!(!world.store.delete_webhook(Scope::All, id, at(51)).await.unwrap());
-    assert!(!world.store.set_webhook_state(Scope::All, id, WebhookState::Active, at(52)).await.unwrap());
+    assert!(!world.store.delete_webhook(Scope::All, id, at(51), None).await.unwrap());
+    assert!(!world.store.set_webhook_state(Scope::All, id, WebhookState::Active, at(52), None).await.unwrap());
     assert!(!world.store.disable_webhook(id, DisableReason::Gone, at(53)).await.unwrap());
-    assert_eq!(world.store.update_webhook(read).await.unwrap(), WebhookWrite::NotFound);
+    assert_eq!(world.store.update_webhook(read, None).await.unwrap(), WebhookWrite::NotFound);
     assert!(world.enqueue(world.new_event(client)).await.delivery_ids.is_empty());
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn a_deleted_webhooks_pending_deliveries_are_cancelled_and_no_o
         before.push(world.shown(delivery).await);
     }
 
-    world.store.delete_webhook(Scope::All, id, at(5_000)).await.unwrap();
+    world.store.delete_webhook(Scope::All, id, at(5_000), None).await.unwrap();
 
     let shown = world.shown(pending).await;
     assert_eq!((shown.state, shown.finished_at, shown.attempts), (DeliveryState::Cancelled, Some(at(5_000)), 0));
@@ -82,11 +82,11 @@ pub(super) async fn a_deleted_webhooks_pending_deliveries_are_cancelled_and_no_o
 pub(super) async fn a_deleted_webhooks_secrets_are_gone(world: World) {
     let client = world.client().await;
     let webhook = Webhook { definition: full_definition(), ..world.new_webhook(client) };
-    world.store.insert_webhook(webhook.clone()).await.unwrap();
+    world.store.insert_webhook(webhook.clone(), None).await.unwrap();
     world.delivery(client).await;
     let delivery = world.attempt(webhook.id, success).await;
 
-    world.store.delete_webhook(Scope::Client(client), webhook.id, at(50)).await.unwrap();
+    world.store.delete_webhook(Scope::Client(client), webhook.id, at(50), None).await.unwrap();
 
     let shown = world.detail(delivery).await.webhook.definition;
     assert!(shown.headers.is_none());
@@ -101,8 +101,8 @@ pub(super) async fn a_webhook_is_deleted_only_in_its_scope(world: World) {
     let (client, stranger) = (world.client().await, world.client().await);
     let id = world.webhook(client).await;
 
-    assert!(!world.store.delete_webhook(Scope::Client(stranger), id, at(50)).await.unwrap());
-    assert!(!world.store.delete_webhook(Scope::All, world.ids.next(at(1)), at(50)).await.unwrap());
+    assert!(!world.store.delete_webhook(Scope::Client(stranger), id, at(50), None).await.unwrap());
+    assert!(!world.store.delete_webhook(Scope::All, world.ids.next(at(1)), at(50), None).await.unwrap());
     assert!(world.store.webhook(Scope::All, id).await.unwrap().is_some());
-    assert!(world.store.delete_webhook(Scope::Client(client), id, at(51)).await.unwrap());
+    assert!(world.store.delete_webhook(Scope::Client(client), id, at(51), None).await.unwrap());
 }

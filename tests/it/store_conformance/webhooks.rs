@@ -71,7 +71,7 @@ pub(super) async fn a_full_definition_comes_back_as_it_went_in(world: World) {
     webhook.version = 5;
     webhook.state = WebhookState::Disabled(DisableReason::FailingTooLong);
 
-    assert_eq!(world.store.insert_webhook(webhook.clone()).await.unwrap(), WebhookWrite::Stored);
+    assert_eq!(world.store.insert_webhook(webhook.clone(), None).await.unwrap(), WebhookWrite::Stored);
 
     assert_eq!(spelled(&stored(&world, webhook.id).await), spelled(&webhook));
 }
@@ -87,7 +87,7 @@ pub(super) async fn what_a_definition_leaves_open_stays_open(world: World) {
     empty.definition.delivery.retry = Some(RetryPolicy::new(Vec::new(), 0.0).unwrap());
 
     for webhook in [bare, empty] {
-        world.store.insert_webhook(webhook.clone()).await.unwrap();
+        world.store.insert_webhook(webhook.clone(), None).await.unwrap();
 
         assert_eq!(spelled(&stored(&world, webhook.id).await), spelled(&webhook));
     }
@@ -95,12 +95,12 @@ pub(super) async fn what_a_definition_leaves_open_stays_open(world: World) {
 
 pub(super) async fn a_webhook_needs_a_living_client(world: World) {
     let deleted = world.client().await;
-    world.store.delete_client(deleted, at(40)).await.unwrap();
+    world.store.delete_client(deleted, at(40), None).await.unwrap();
 
     for client in [deleted, world.new_client().id] {
         let webhook = world.new_webhook(client);
 
-        assert_eq!(world.store.insert_webhook(webhook.clone()).await.unwrap(), WebhookWrite::NotFound);
+        assert_eq!(world.store.insert_webhook(webhook.clone(), None).await.unwrap(), WebhookWrite::NotFound);
         assert!(world.store.webhook(Scope::All, webhook.id).await.unwrap().is_none());
     }
 }
@@ -113,7 +113,7 @@ pub(super) async fn a_client_has_one_webhook_of_a_type_code(world: World) {
         webhook
     };
     let first = of_type(client, Some(0));
-    let write = async |webhook: Webhook| world.store.insert_webhook(webhook).await.unwrap();
+    let write = async |webhook: Webhook| world.store.insert_webhook(webhook, None).await.unwrap();
     assert_eq!(write(first.clone()).await, WebhookWrite::Stored);
 
     assert_eq!(write(of_type(client, Some(0))).await, WebhookWrite::TypeTaken);
@@ -122,7 +122,7 @@ pub(super) async fn a_client_has_one_webhook_of_a_type_code(world: World) {
     assert_eq!(write(of_type(client, None)).await, WebhookWrite::Stored);
     assert_eq!(write(of_type(stranger, Some(0))).await, WebhookWrite::Stored);
 
-    world.store.delete_webhook(Scope::All, first.id, at(40)).await.unwrap();
+    world.store.delete_webhook(Scope::All, first.id, at(40), None).await.unwrap();
     assert_eq!(write(of_type(client, Some(0))).await, WebhookWrite::Stored);
 }
 
@@ -131,13 +131,13 @@ pub(super) async fn an_update_replaces_the_definition_and_nothing_else(world: Wo
     let mut webhook = world.new_webhook(client);
     webhook.definition = full_definition();
     webhook.state = WebhookState::Paused;
-    world.store.insert_webhook(webhook.clone()).await.unwrap();
+    world.store.insert_webhook(webhook.clone(), None).await.unwrap();
 
     for definition in [world.new_webhook(client).definition, full_definition()] {
         let before = stored(&world, webhook.id).await;
         let update = Webhook { definition, state: WebhookState::Active, created_at: at(1_234), updated_at: at(2_345), ..before.clone() };
 
-        assert_eq!(world.store.update_webhook(update.clone()).await.unwrap(), WebhookWrite::Stored);
+        assert_eq!(world.store.update_webhook(update.clone(), None).await.unwrap(), WebhookWrite::Stored);
 
         let expected = Webhook { version: before.version + 1, state: WebhookState::Paused, created_at: before.created_at, ..update };
         assert_eq!(spelled(&stored(&world, webhook.id).await), spelled(&expected));
@@ -148,19 +148,19 @@ pub(super) async fn an_update_of_an_old_version_is_stale(world: World) {
     let client = world.client().await;
     let id = world.webhook(client).await;
     let read = stored(&world, id).await;
-    world.store.update_webhook(read.clone()).await.unwrap();
+    world.store.update_webhook(read.clone(), None).await.unwrap();
     let after_first = stored(&world, id).await;
 
     for version in [read.version, after_first.version + 1] {
         let mut update = Webhook { version, ..read.clone() };
         update.definition.name = "overwritten".to_owned();
 
-        assert_eq!(world.store.update_webhook(update).await.unwrap(), WebhookWrite::Stale);
+        assert_eq!(world.store.update_webhook(update, None).await.unwrap(), WebhookWrite::Stale);
     }
     assert_eq!(spelled(&stored(&world, id).await), spelled(&after_first));
 
-    world.store.set_webhook_state(Scope::All, id, WebhookState::Paused, at(50)).await.unwrap();
-    assert_eq!(world.store.update_webhook(after_first).await.unwrap(), WebhookWrite::Stale);
+    world.store.set_webhook_state(Scope::All, id, WebhookState::Paused, at(50), None).await.unwrap();
+    assert_eq!(world.store.update_webhook(after_first, None).await.unwrap(), WebhookWrite::Stale);
 }
 
 pub(super) async fn an_update_needs_the_right_client_and_a_living_webhook(world: World) {
@@ -169,11 +169,11 @@ pub(super) async fn an_update_needs_the_right_client_and_a_living_webhook(world:
     let read = stored(&world, id).await;
 
     let foreign = Webhook { client_id: stranger, ..read.clone() };
-    assert_eq!(world.store.update_webhook(foreign).await.unwrap(), WebhookWrite::NotFound);
-    assert_eq!(world.store.update_webhook(world.new_webhook(client)).await.unwrap(), WebhookWrite::NotFound);
+    assert_eq!(world.store.update_webhook(foreign, None).await.unwrap(), WebhookWrite::NotFound);
+    assert_eq!(world.store.update_webhook(world.new_webhook(client), None).await.unwrap(), WebhookWrite::NotFound);
     assert_eq!(spelled(&stored(&world, id).await), spelled(&read));
-    world.store.delete_webhook(Scope::All, id, at(40)).await.unwrap();
-    assert_eq!(world.store.update_webhook(read).await.unwrap(), WebhookWrite::NotFound);
+    world.store.delete_webhook(Scope::All, id, at(40), None).await.unwrap();
+    assert_eq!(world.store.update_webhook(read, None).await.unwrap(), WebhookWrite::NotFound);
 }
 
 pub(super) async fn an_update_takes_no_type_code_of_another_webhook(world: World) {
@@ -182,10 +182,10 @@ pub(super) async fn an_update_takes_no_type_code_of_another_webhook(world: World
     let id = world.webhook_with(client, |webhook| webhook.definition.type_code = Some(1)).await;
     let mut read = stored(&world, id).await;
 
-    assert_eq!(world.store.update_webhook(read.clone()).await.unwrap(), WebhookWrite::Stored);
+    assert_eq!(world.store.update_webhook(read.clone(), None).await.unwrap(), WebhookWrite::Stored);
     read.version += 1;
     read.definition.type_code = Some(0);
-    assert_eq!(world.store.update_webhook(read.clone()).await.unwrap(), WebhookWrite::TypeTaken);
+    assert_eq!(world.store.update_webhook(read.clone(), None).await.unwrap(), WebhookWrite::TypeTaken);
     assert_eq!((stored(&world, id).await.version, stored(&world, id).await.definition.type_code), (2, Some(1)));
 }
 
@@ -194,7 +194,7 @@ pub(super) async fn an_update_changes_which_events_are_wanted(world: World) {
     let id = world.webhook_with(client, |webhook| webhook.definition.events = vec![event_type("old"), event_type("kept")]).await;
     let mut read = stored(&world, id).await;
     read.definition.events = vec![event_type("new"), event_type("kept")];
-    world.store.update_webhook(read).await.unwrap();
+    world.store.update_webhook(read, None).await.unwrap();
 
     let mut deliveries = Vec::new();
     for kind in ["old", "kept", "new"] {
@@ -211,7 +211,7 @@ pub(super) async fn webhooks_are_listed_newest_first_within_their_scope(world: W
     let (client, stranger) = (world.client().await, world.client().await);
     let (first, deleted, foreign) = (world.webhook(client).await, world.webhook(client).await, world.webhook(stranger).await);
     let second = world.webhook_with(client, |webhook| webhook.state = WebhookState::Paused).await;
-    world.store.delete_webhook(Scope::All, deleted, at(40)).await.unwrap();
+    world.store.delete_webhook(Scope::All, deleted, at(40), None).await.unwrap();
     let list = async |scope, limit, before| {
         let webhooks = world.store.webhooks(scope, Page { limit, before }).await.unwrap();
         webhooks.into_iter().map(|webhook| webhook.id).collect::<Vec<_>>()

@@ -102,7 +102,7 @@ impl World {
 
     pub(super) async fn client(&self) -> ClientId {
         let client = self.new_client();
-        self.store.insert_client(client.clone()).await.unwrap();
+        self.store.insert_client(client.clone(), None).await.unwrap();
         client.id
     }
 
@@ -148,7 +148,7 @@ impl World {
         let mut webhook = self.new_webhook(client_id);
         change(&mut webhook);
         let id = webhook.id;
-        assert_eq!(self.store.insert_webhook(webhook).await.unwrap(), WebhookWrite::Stored);
+        assert_eq!(self.store.insert_webhook(webhook, None).await.unwrap(), WebhookWrite::Stored);
         id
     }
 
@@ -230,7 +230,7 @@ impl World {
     /// One delivery in each state: pending, in flight, delivered, dead-lettered, cancelled.
     pub(super) async fn one_in_each_state(&self, client_id: ClientId, webhook_id: WebhookId) -> [DeliveryId; 5] {
         let cancelled = self.delivery(client_id).await;
-        self.store.cancel(Scope::All, cancelled, at(50)).await.unwrap();
+        self.store.cancel(Scope::All, cancelled, at(50), None).await.unwrap();
         self.delivery(client_id).await;
         let delivered = self.attempt(webhook_id, success).await;
         self.delivery(client_id).await;

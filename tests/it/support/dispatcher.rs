@@ -108,7 +108,7 @@ impl Dispatcher {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
         let clock = Arc::new(ManualClock::at(START));
         let client: ClientId = ids.next(START);
-        store.insert_client(Client { id: client, name: "acme".to_owned(), created_at: START }).await.unwrap();
+        store.insert_client(Client { id: client, name: "acme".to_owned(), created_at: START }, None).await.unwrap();
         let policy = AddressPolicy::new(setup.allow.iter().map(|network| network.parse().unwrap()).collect());
         let caller = Arc::new(HttpCaller::new(Arc::new(policy), &egress()).unwrap());
         let told: Arc<dyn Clock> = clock.clone();
@@ -143,7 +143,7 @@ impl Dispatcher {
             created_at: self.clock.now(),
             updated_at: self.clock.now(),
         };
-        assert_eq!(self.store.insert_webhook(webhook).await.unwrap(), WebhookWrite::Stored);
+        assert_eq!(self.store.insert_webhook(webhook, None).await.unwrap(), WebhookWrite::Stored);
         id
     }
 

@@ -263,7 +263,7 @@ impl Driver {
         let created_at = self.now();
         let client = Client { id: self.ids.next(created_at), name: format!("client {number}"), created_at };
         self.clients.push(client.id);
-        Ok(self.store().insert_client(client).await?)
+        Ok(self.store().insert_client(client, None).await?)
     }
 
     async fn new_webhook(&mut self, client: u8, types: Types) -> Result<(), Difference> {
@@ -273,7 +273,7 @@ impl Driver {
         let (version, state) = (1, WebhookState::Active);
         let signing_keys = SigningKeys::default();
         let webhook = Webhook { id, client_id, version, definition, signing_keys, state, created_at, updated_at: created_at };
-        let written = self.store().insert_webhook(webhook.clone()).await?;
+        let written = self.store().insert_webhook(webhook.clone(), None).await?;
 
         agree("whether a webhook is stored", &self.reference.insert_webhook(&webhook), &written)?;
         if written == WebhookWrite::Stored {
@@ -287,7 +287,7 @@ impl Driver {
         let made = self.webhook(webhook).clone();
         let version = self.reference.webhook(Scope::All, made.id).map_or(1, |webhook| webhook.version) - i64::from(is_stale);
         let webhook = Webhook { version, updated_at, definition: definition(types, updated_at), ..made };
-        let written = self.store().update_webhook(webhook.clone()).await?;
+        let written = self.store().update_webhook(webhook.clone(), None).await?;
 
         agree("whether an edit is stored", &self.reference.update_webhook(&webhook), &written)?;
         self.settle(Call::Other).await
@@ -296,7 +296,7 @@ impl Driver {
     async fn set_state(&mut self, webhook: u8, state: WebhookState, by: By) -> Result<(), Difference> {
         let (id, scope) = (self.webhook(webhook).id, self.scope(by, self.webhook(webhook).client_id));
         let now = self.now();
-        let is_set = self.store().set_webhook_state(scope, id, state.clone(), now).await?;
+        let is_set = self.store().set_webhook_state(scope, id, state.clone(), now, None).await?;
 
         agree("whether a state is set", &self.reference.set_webhook_state(scope, id, state, now), &is_set)?;
         self.settle(Call::Other).await
@@ -313,7 +313,7 @@ impl Driver {
     async fn delete(&mut self, webhook: u8, by: By) -> Result<(), Difference> {
         let (id, scope) = (self.webhook(webhook).id, self.scope(by, self.webhook(webhook).client_id));
         let now = self.now();
-        let is_deleted = self.store().delete_webhook(scope, id, now).await?;
+        let is_deleted = self.store().delete_webhook(scope, id, now, None).await?;
 
         agree("whether a webhook is deleted", &self.reference.delete_webhook(scope, id, now), &is_deleted)?;
         self.settle(Call::Cancel).await
@@ -322,7 +322,7 @@ impl Driver {
     async fn cancel(&mut self, delivery: u8, by: By) -> Result<(), Difference> {
         let Some((id, scope)) = self.delivery(delivery, by) else { return Ok(()) };
         let now = self.now();
-        let change = self.store().cancel(scope, id, now).await?;
+        let change = self.store().cancel(scope, id, now, None).await?;
 
         agree("whether a delivery is cancelled", &self.reference.cancel(scope, id, now), &change)?;
         self.settle(Call::Cancel).await
@@ -331,7 +331,7 @@ impl Driver {
     async fn redeliver(&mut self, delivery: u8, by: By) -> Result<(), Difference> {
         let Some((id, scope)) = self.delivery(delivery, by) else { return Ok(()) };
         let now = self.now();
-        let change = self.store().redeliver(scope, id, now).await?;
+        let change = self.store().redeliver(scope, id, now, None).await?;
 
         agree("whether a delivery is redelivered", &self.reference.redeliver(scope, id, now), &change)?;
         self.settle(Call::Redeliver).await
@@ -339,8 +339,9 @@ impl Driver {
 
     async fn remove_expired(&mut self, before: [Timestamp; 3], limit: u32) -> Result<(), Difference> {
         let [finished_before, dead_letters_before, idempotency_before] = before;
-        let statistics_before = Timestamp::from_micros(0);
-        let step = RetentionStep { finished_before, dead_letters_before, idempotency_before, statistics_before, limit };
+        let never = Timestamp::from_micros(0);
+        let (statistics_before, audit_before) = (never, never);
+        let step = RetentionStep { finished_before, dead_letters_before, idempotency_before, statistics_before, audit_before, limit };
         let removed = self.store().remove_expired(step).await?;
 
         let gone = self.gone().await?;

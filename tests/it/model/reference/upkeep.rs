@@ -36,7 +36,7 @@ impl Reference {
             self.events.entry(*id).and_modify(|kept| kept.key = None);
         }
         let count = |removed: usize| removed as u64;
-        Removed { deliveries: count(expired.len()), events: count(events.len()), idempotency_keys: count(keys.len()), statistics: 0 }
+        Removed { deliveries: count(expired.len()), events: count(events.len()), idempotency_keys: count(keys.len()), ..Removed::default() }
     }
 
     /// The oldest events from before a time of which this is true.

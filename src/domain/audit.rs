@@ -226,7 +226,7 @@ fn picture(webhook: &Webhook) -> Picture {
     let open = [
         ("name", json!(definition.name)),
         ("type", json!(definition.type_code)),
-        ("events", json!(definition.events.iter().map(|event| event.as_str()).collect::<Vec<_>>())),
+        ("events", json!(definition.events.iter().map(super::event::EventType::as_str).collect::<Vec<_>>())),
         ("method", json!(definition.method)),
         ("url", json!(definition.url.as_str())),
         ("headerAuth", json!(authorization.header_auth)),

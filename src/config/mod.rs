@@ -140,7 +140,7 @@ mod tests {
     const SECRET: &str = "correct-horse-battery-staple-0123456789";
 
     /// Every integer key with the least and the greatest value that it allows.
-    const INTEGERS: [(&str, i64, i64); 35] = [
+    const INTEGERS: [(&str, i64, i64); 36] = [
         ("delivery.claim_batch", 1, 4096),
         ("delivery.kept_body_bytes", 0, 65_536),
         ("delivery.max_in_flight", 1, 65_536),
@@ -158,6 +158,7 @@ mod tests {
         ("lanes.breaker_pause_max_seconds", 1, 86_400),
         ("lanes.breaker_pause_seconds", 1, 3600),
         ("lanes.max_stalled", 0, 65_536),
+        ("maintenance.audit_days", 1, 3650),
         ("maintenance.batch_rows", 1, 100_000),
         ("maintenance.dead_letter_days", 1, 3650),
         ("maintenance.failing_days", 1, 365),

@@ -11,7 +11,7 @@ use crate::store::error::StoreError;
 
 /// Held for as long as the database is owned. The operating system lets go of it when the process ends, however it ends.
 pub(super) struct LockFile {
-    _file: File,
+    file: File,
 }
 
 impl LockFile {
@@ -23,7 +23,7 @@ impl LockFile {
             source: Some(error.into()),
         })?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(unusable(format!(
                 "the database {} is in use by another process, which holds the lock file {}",
                 database.display(),
@@ -37,8 +37,36 @@ impl LockFile {
     }
 }
 
+/// Let go explicitly: a process that is just being started from this one has the file open too, and would keep the lock by it.
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(error = %error, "the lock file could not be unlocked; it is closed all the same");
+        }
+    }
+}
+
 fn lock_path(database: &Path) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     path.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A copy of the open file is what a process has that is being started.
+    #[test]
+    fn the_lock_is_free_once_it_is_let_go_although_a_copy_of_the_file_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("dispatcher.db");
+        let lock = LockFile::take(&database).unwrap();
+        let _copy = lock.file.try_clone().unwrap();
+
+        assert!(LockFile::take(&database).is_err());
+        drop(lock);
+
+        assert!(LockFile::take(&database).is_ok());
+    }
 }

@@ -1,6 +1,7 @@
 //! Tests of the REST interface, by the nouns of its paths. They hold paths, field names and statuses literally.
 
 mod api_keys;
+mod audit;
 mod clients;
 mod completions;
 mod deliveries;

@@ -3,6 +3,7 @@
 //! A case is an async function over a [`World`]: a fresh, empty database and short ways to fill it. A back end joins by
 //! one line in `conformance_suite!`; a case that is not registered there is an unused function, which the lints refuse.
 
+mod audit;
 mod claims;
 mod clients;
 mod deliveries;
@@ -179,6 +180,14 @@ conformance_suite! {
     clients::keys_are_deleted_within_their_scope,
     clients::the_last_root_key_stays,
     clients::of_many_first_root_keys_one_is_stored,
+
+    audit::an_entry_says_who_changed_what_and_from_where,
+    audit::every_change_of_a_webhook_leaves_its_entry,
+    audit::what_changes_nothing_leaves_no_entry,
+    audit::clients_keys_and_deliveries_leave_entries_too,
+    audit::entries_are_found_by_scope_object_and_time_in_pages,
+    audit::the_database_refuses_to_alter_entries,
+    audit::entries_go_by_their_age_alone_oldest_first,
 
     retention::age_counts_from_finished_at,
     retention::dead_letters_have_an_age_of_their_own,

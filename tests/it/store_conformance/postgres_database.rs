@@ -57,8 +57,8 @@ impl Database for PostgresDatabase {
         self.open_as(9, keyring).await
     }
 
-    async fn execute(&self, sql: &str) {
-        self.sql(sql).unwrap();
+    async fn allows(&self, sql: &str) -> bool {
+        self.sql(sql).is_ok()
     }
 
     /// The file of the table, with what was overwritten in it.
@@ -74,8 +74,8 @@ impl Database for Arc<PostgresDatabase> {
         (**self).open_with(keyring).await
     }
 
-    async fn execute(&self, sql: &str) {
-        (**self).execute(sql).await;
+    async fn allows(&self, sql: &str) -> bool {
+        (**self).allows(sql).await
     }
 
     async fn stolen(&self) -> Vec<u8> {

@@ -38,8 +38,8 @@ impl Database for Disturbed {
         Ok(Arc::new(PostgresStore::open(options).await?))
     }
 
-    async fn execute(&self, sql: &str) {
-        self.database.sql(sql).unwrap();
+    async fn allows(&self, sql: &str) -> bool {
+        self.database.sql(sql).is_ok()
     }
 
     async fn stolen(&self) -> Vec<u8> {

@@ -38,8 +38,8 @@ impl Database for SqliteFile {
         Ok(Arc::new(SqliteStore::open(self.options(keyring)).await?))
     }
 
-    async fn execute(&self, sql: &str) {
-        rusqlite::Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
+    async fn allows(&self, sql: &str) -> bool {
+        rusqlite::Connection::open(self.path()).unwrap().execute_batch(sql).is_ok()
     }
 
     /// The database, its log and whatever lies beside them.

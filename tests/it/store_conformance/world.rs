@@ -36,7 +36,12 @@ pub(super) trait Database: Send + Sync + 'static {
     async fn open_with(&self, keyring: Arc<Keyring>) -> Result<Arc<dyn Store>, StoreError>;
 
     /// Runs a statement as somebody else would who came near the database.
-    async fn execute(&self, sql: &str);
+    async fn execute(&self, sql: &str) {
+        assert!(self.allows(sql).await, "{sql}");
+    }
+
+    /// Runs a statement likewise; answers whether the database let it.
+    async fn allows(&self, sql: &str) -> bool;
 
     /// All that somebody would get who stole it.
     async fn stolen(&self) -> Vec<u8>;

@@ -164,14 +164,14 @@ fn push_event(query: &mut Built, filter: &DeliveryFilter) {
 /// The state as a literal, by which SQLite sees that a partial index may be read.
 fn push_state(query: &mut Built, state: DeliveryState, held: &HashSet<DeliveryId>) {
     query.push(match state {
-        DeliveryState::Pending => " and d.state = 'pending' and d.id not in (",
-        DeliveryState::InFlight => " and d.state = 'pending' and d.id in (",
+        DeliveryState::Pending => " and d.state = 'pending' and d.id not in ",
+        DeliveryState::InFlight => " and d.state = 'pending' and d.id in ",
         DeliveryState::Delivered => " and d.state = 'delivered' and d.finished_at is not null",
         DeliveryState::DeadLettered => " and d.state = 'dead_lettered' and d.finished_at is not null",
         DeliveryState::Cancelled => " and d.state = 'cancelled' and d.finished_at is not null",
     });
     if matches!(state, DeliveryState::Pending | DeliveryState::InFlight) {
-        query.bind_ids(held.iter().map(|id| id.as_uuid())).push(")");
+        query.bind_ids(held.iter().map(|id| id.as_uuid()));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each read runs on a thread where it may wait for the disk. As many run at once as there are connections.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
@@ -15,7 +15,7 @@ use crate::store::error::StoreError;
 /// A pool of reading connections.
 pub(super) struct Readers {
     settings: Settings,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     most: u32,
     idle: Mutex<Vec<Connection>>,
 }
@@ -23,7 +23,7 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn new(settings: Settings, most: u32) -> Self {
         let most = most.max(1);
-        Self { settings, turns: Semaphore::new(most as usize), most, idle: Mutex::default() }
+        Self { settings, turns: Arc::new(Semaphore::new(most as usize)), most, idle: Mutex::default() }
     }
 
     /// Runs `work` with a connection of its own. What it read in one transaction is of one moment.
@@ -32,16 +32,17 @@ impl Readers {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let _turn = self.turns.acquire().await.map_err(|_| closed())?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| closed())?;
         let kept = self.idle().pop();
         let settings = self.settings.clone();
         let read = spawn_blocking(move || {
             let db = kept.map_or_else(|| open_reader(&settings), Ok)?;
             let answer = work(&db);
-            Ok::<_, StoreError>((db, answer))
+            // The turn ends after the connection does, also when nobody waits for the answer any more.
+            Ok::<_, StoreError>((db, answer, turn))
         });
         // A panic takes its connection with it.
-        let (db, answer) = read.await.map_err(|error| StoreError::Backend(error.into()))??;
+        let (db, answer, _turn) = read.await.map_err(|error| StoreError::Backend(error.into()))??;
         self.idle().push(db);
         answer
     }

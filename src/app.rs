@@ -26,7 +26,7 @@ use tracing::{info, warn};
 
 pub(crate) use self::secrets::{Rotated, new_secrets_key, rotate};
 use self::stores::OpenStore;
-use crate::api::{self, ApiSettings, ApiState};
+use crate::api::{self, ApiSettings, ApiState, BodyPace, ServerLimits};
 use crate::config::Config;
 use crate::delivery::PoolSettings;
 use crate::delivery::lanes::{BreakerSettings, LaneSettings};
@@ -34,6 +34,7 @@ use crate::delivery::pool::Pool;
 use crate::delivery::sender::Sender;
 use crate::delivery::worker::Worker;
 use crate::domain::address_policy::AddressPolicy;
+use crate::domain::allowance::Allowance;
 use crate::domain::client::{ApiKey, KeyHash, Role, new_key_text};
 use crate::domain::ids::IdSource;
 use crate::domain::node::Node;
@@ -60,7 +61,7 @@ pub struct App {
     pool: Arc<Pool>,
     stop_api: CancellationToken,
     stop_background: CancellationToken,
-    api: JoinHandle<std::io::Result<()>>,
+    api: JoinHandle<()>,
     background: TaskTracker,
     membership: Arc<Membership>,
     stop_beating: CancellationToken,
@@ -130,7 +131,7 @@ impl App {
             signing_chance: chance.seed_source(),
             settings: api_settings(config),
         });
-        let api = tokio::spawn(api::serve(listener, router, stop_api.clone()));
+        let api = tokio::spawn(api::serve(listener, router, server_limits(config), stop_api.clone()));
         let store = Arc::clone(store);
         let drain_limit = config.server.drain();
         Ok(Self {
@@ -204,6 +205,8 @@ impl Foundation {
             prefix,
             hash: KeyHash::of(text.expose_secret()),
             created_at: now,
+            expires_at: None,
+            last_used_at: None,
         };
         let hash = key.hash;
         let stored = self.store.insert_first_root_key(key).await?;
@@ -317,6 +320,20 @@ fn api_settings(config: &Config) -> ApiSettings {
         time_offset: config.server.time_offset,
         allow_http: config.egress.allow_http,
         addresses: AddressPolicy::new(config.egress.allow.clone()),
+        requests: Allowance::per_second(config.api.requests_per_second, config.api.request_burst),
+        unknown_keys: Allowance::per_minute(config.api.unknown_keys_per_minute),
+    }
+}
+
+fn server_limits(config: &Config) -> ServerLimits {
+    let server = &config.server;
+    ServerLimits {
+        max_connections: server.max_connections,
+        max_requests: server.max_requests,
+        max_header_bytes: server.max_header_bytes,
+        header_timeout: server.header_timeout(),
+        idle_timeout: server.idle_timeout(),
+        body: BodyPace { grace: server.body_timeout(), bytes_per_second: server.body_bytes_per_second },
     }
 }
 

@@ -46,6 +46,7 @@ const EDGES: &[(&str, Knows)] = &[
 const CRATES: &[Confined] = &[
     Confined { names: &["sqlx", "rusqlite", "rustix"], places: &["src/store"] },
     Confined { names: &["axum"], places: &["src/api", "src/demo"] },
+    Confined { names: &["hyper", "hyper_util"], places: &["src/api/server"] },
     Confined { names: &["reqwest"], places: &["src/egress"] },
     Confined { names: &["aws_lc_rs"], places: &["src/secrets", "src/domain/signature"] },
     Confined { names: &["anyhow"], places: &["src/main", "src/cli", "src/app", "src/demo"] },
@@ -66,6 +67,7 @@ const STOPWATCH: Confined = Confined {
         "src/node",
         "src/store/postgres",
         "src/store/sqlite/nodes",
+        "src/api/server",
         "src/demo",
         "src/cli",
         "benches",
@@ -100,6 +102,8 @@ const SLEEP: Confined = Confined {
         // Production loops wait for what is due; tests call the steps between the waits.
         "src/delivery/pool",
         "src/maintenance/scheduler",
+        // A client's time is up by a deadline; tests pause the time of the runtime.
+        "src/api/server",
         // Signals to other nodes gather for a moment.
         "src/store/postgres/announcer",
     ],

@@ -16,6 +16,7 @@ use super::query::{PageView, Query};
 use super::state::Api;
 use crate::domain::client::{ApiKey, KeyHash, Role, new_key_text};
 use crate::domain::ids::{ApiKeyId, ClientId};
+use crate::domain::time::Timestamp;
 use crate::store::records::{KeyDeletion, Scope};
 
 /// How much of a key is shown to tell keys apart.
@@ -38,12 +39,14 @@ struct KeyView {
     key: Option<String>,
     prefix: String,
     created_at: String,
+    expires_at: Option<String>,
+    last_used_at: Option<String>,
 }
 
 async fn create(State(api): State<Api>, caller: Allowed<ManageKeys>, body: JsonBody) -> Result<(StatusCode, Json<KeyView>), ApiError> {
-    let wanted = Wanted::read(&body.object()?, &caller)?;
-    let text = new_key_text(&(api.key_chance)());
     let now = api.clock.now();
+    let wanted = Wanted::read(&body.object()?, &caller, now)?;
+    let text = new_key_text(&(api.key_chance)());
     let key = ApiKey {
         id: api.ids.next(now),
         client_id: wanted.client_id,
@@ -52,6 +55,8 @@ async fn create(State(api): State<Api>, caller: Allowed<ManageKeys>, body: JsonB
         prefix: text.chars().take(PREFIX_LENGTH).collect(),
         hash: KeyHash::of(&text),
         created_at: now,
+        expires_at: wanted.expires_at,
+        last_used_at: None,
     };
     let stored = api.store.insert_api_key(key.clone(), Some(caller.actor(now))).await?;
     if stored { Ok((StatusCode::CREATED, Json(KeyView::of(&api, key, Some(text))))) } else { Err(ApiError::NotFound) }
@@ -79,14 +84,16 @@ struct Wanted {
     role: Role,
     client_id: Option<ClientId>,
     name: Option<String>,
+    expires_at: Option<Timestamp>,
 }
 
 impl Wanted {
-    fn read(object: &Map<String, Value>, caller: &Caller) -> Result<Self, ApiError> {
+    fn read(object: &Map<String, Value>, caller: &Caller, now: Timestamp) -> Result<Self, ApiError> {
         let mut fields = Fields::of(object);
         let role = fields.required("role", role);
         let client_id = fields.optional("clientId", client_id);
         let name = fields.optional("name", name);
+        let expires_at = fields.optional("expiresAt", |value| expiry(value, now));
         if role == Some(Role::Root) && client_id.is_some() {
             fields.refuse("clientId", "must not be given for a root key");
         }
@@ -95,7 +102,7 @@ impl Wanted {
             fields.refuse("clientId", "is required");
         }
         let role = fields.finish(role)?;
-        Ok(Self { role, client_id: owner(role, client_id, caller)?, name })
+        Ok(Self { role, client_id: owner(role, client_id, caller)?, name, expires_at })
     }
 }
 
@@ -120,9 +127,24 @@ fn client_id(value: &Value) -> Result<ClientId, Message> {
     id.ok_or_else(|| "must be the id of a client".into())
 }
 
+fn expiry(value: &Value, now: Timestamp) -> Result<Timestamp, Message> {
+    let at = value.as_str().and_then(Timestamp::parse_rfc3339).ok_or("must be an RFC 3339 time with an offset")?;
+    if at > now { Ok(at) } else { Err("must be in the future".into()) }
+}
+
 impl KeyView {
     fn of(api: &Api, key: ApiKey, text: Option<String>) -> Self {
-        let ApiKey { id, client_id, role, name, prefix, created_at, .. } = key;
-        Self { id, client_id, role, name, key: text, prefix, created_at: api.written(created_at) }
+        let ApiKey { id, client_id, role, name, prefix, created_at, expires_at, last_used_at, hash: _ } = key;
+        Self {
+            id,
+            client_id,
+            role,
+            name,
+            key: text,
+            prefix,
+            created_at: api.written(created_at),
+            expires_at: expires_at.map(|at| api.written(at)),
+            last_used_at: last_used_at.map(|at| api.written(at)),
+        }
     }
 }

@@ -26,6 +26,9 @@ pub(super) const CLIENT_HEADER: &str = "X-Client-Id";
 /// Where the newer edition of the OCR service lives; its own key header is known there too.
 const NEWER_OCR_PREFIX: &str = "/document_webhooks";
 
+/// No key is longer: a given root key has at most 128 characters.
+const MAX_KEY_BYTES: usize = 128 * 4;
+
 /// Somebody with a known key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
@@ -47,7 +50,7 @@ impl Caller {
 
     /// In whose name they change something at `at`.
     pub(super) const fn actor(&self, at: Timestamp) -> Actor {
-        let Holder { key_id, role, client_id } = self.holder;
+        let Holder { key_id, role, client_id, expires_at: _ } = self.holder;
         Actor { key_id, role, client_id, remote_address: self.remote_address, at }
     }
 
@@ -99,13 +102,17 @@ impl<P: Wanted> FromRequestParts<Api> for Allowed<P> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let now = api.clock.now();
+        let remote_address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical());
         let key = presented_key(parts).ok_or(ApiError::Unauthenticated)?;
-        let holder = api.keys.holder(&*api.store, KeyHash::of(key)).await?.ok_or(ApiError::Unauthenticated)?;
+        let Some(holder) = known_holder(api, key, now).await? else {
+            return Err(refusal(api, remote_address, now).await);
+        };
+        api.requests.take(holder.key_id, now).await.map_err(|wait| ApiError::TooManyRequests { wait })?;
         if !holder.role.allows(P::PERMISSION) {
             return Err(ApiError::Forbidden);
         }
-        let scope = scope(api, holder, &parts.headers).await?;
-        let remote_address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical());
+        let scope = scope(api, holder, &parts.headers, now).await?;
         Ok(Self { caller: Caller { holder, remote_address, scope }, permission: PhantomData })
     }
 }
@@ -116,14 +123,32 @@ fn presented_key(parts: &Parts) -> Option<&str> {
     header("X-API-KEY").or_else(|| header("IDEXA-API-KEY").filter(|_| newer_ocr))
 }
 
+/// Who holds this key, if anybody does.
+async fn known_holder(api: &Api, key: &str, now: Timestamp) -> Result<Option<Holder>, ApiError> {
+    if key.len() > MAX_KEY_BYTES {
+        return Ok(None);
+    }
+    Ok(api.keys.holder(&*api.store, KeyHash::of(key), now).await?)
+}
+
+/// What whoever presents an unknown or expired key is told. Known keys are not asked how many unknown ones came from where
+/// they come from: nobody can lock out a neighbour.
+async fn refusal(api: &Api, remote_address: Option<IpAddr>, now: Timestamp) -> ApiError {
+    let Some(address) = remote_address else { return ApiError::Unauthenticated };
+    match api.unknown_keys.take(address.into(), now).await {
+        Ok(()) => ApiError::Unauthenticated,
+        Err(wait) => ApiError::TooManyUnknownKeys { wait },
+    }
+}
+
 /// A root key sees everything, or what is the named client's; any other key what is its own client's.
-async fn scope(api: &Api, holder: Holder, headers: &HeaderMap) -> Result<Scope, ApiError> {
+async fn scope(api: &Api, holder: Holder, headers: &HeaderMap, now: Timestamp) -> Result<Scope, ApiError> {
     let named = named_client(headers)?;
     match (holder.client_id, named) {
         (Some(own), None) => Ok(Scope::Client(own)),
         (Some(own), Some(named)) if own == named => Ok(Scope::Client(own)),
         (None, None) => Ok(Scope::All),
-        (None, Some(named)) if api.keys.client_exists(&*api.store, named).await? => Ok(Scope::Client(named)),
+        (None, Some(named)) if api.keys.client_exists(&*api.store, named, now).await? => Ok(Scope::Client(named)),
         _ => Err(ApiError::NotFound),
     }
 }

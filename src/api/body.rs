@@ -1,5 +1,7 @@
 //! Request bodies: JSON as bytes, read up to the configured cap, declared as JSON and valid UTF-8.
 
+use std::error::Error;
+
 use axum::body::{Bytes, HttpBody as _};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, Request};
@@ -7,6 +9,7 @@ use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use super::server::TooSlow;
 use super::state::Api;
 
 /// The most bytes of a body that is taken apart: several times what the largest definition has. A tree of values takes
@@ -55,6 +58,7 @@ impl FromRequest<Api> for JsonBody {
             Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_))) => {
                 Err(ApiError::TooLarge { limit: api.settings.max_body_bytes })
             }
+            Err(rejection) if is_too_slow(&rejection) => Err(ApiError::TooSlow),
             Err(_) => Err(ApiError::UnreadableBody),
         }
     }
@@ -83,6 +87,15 @@ impl FromRequest<Api> for OptionalBody {
         }
         JsonBody::from_request(request, api).await.map(|body| Self(Some(body)))
     }
+}
+
+/// Whether a body could not be read because it came too slowly.
+fn is_too_slow(rejection: &BytesRejection) -> bool {
+    let mut cause = rejection.source();
+    while let Some(error) = cause.filter(|error| !error.is::<TooSlow>()) {
+        cause = error.source();
+    }
+    cause.is_some()
 }
 
 /// Whether the media type is `application/json` or `application/<anything>+json`, whatever its parameters.

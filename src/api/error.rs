@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -17,15 +18,24 @@ use crate::domain::signature::TooManyKeys;
 use crate::intake::IntakeError;
 use crate::store::StoreError;
 
-/// How many seconds a caller is asked to wait before it tries again.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
-
 /// Why a call gets no answer of its own.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     /// No key came, or none that opens anything.
     #[error("a known API key is needed in X-API-KEY")]
     Unauthenticated,
+    /// More unknown keys came from one remote address than are allowed.
+    #[error("too many unknown API keys came from this address; a known one is needed in X-API-KEY")]
+    TooManyUnknownKeys {
+        /// How long it takes until another is looked at.
+        wait: Duration,
+    },
+    /// More requests came with one key than are allowed.
+    #[error("too many requests came with this API key")]
+    TooManyRequests {
+        /// How long it takes until another is answered.
+        wait: Duration,
+    },
     /// The key is known but not for this.
     #[error("this API key's role does not allow that")]
     Forbidden,
@@ -59,9 +69,15 @@ pub(super) enum ApiError {
     /// What is asked does not fit what is there.
     #[error(transparent)]
     Conflict(Conflict),
+    /// The body does not come as fast as it has to.
+    #[error("the body came too slowly")]
+    TooSlow,
     /// More comes in than can be stored.
     #[error("too much is coming in at the moment")]
     Overloaded,
+    /// Too many requests are under way.
+    #[error("too many requests are under way at the moment")]
+    Crowded,
     /// The store is not ready.
     #[error("the store is not ready")]
     NotReady(#[source] StoreError),
@@ -146,9 +162,22 @@ impl ApiError {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Overloaded | Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyUnknownKeys { .. } | Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Overloaded | Self::Crowded | Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(error) if matches!(**error, StoreError::Busy(_) | StoreError::Unanswered(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Unanswered | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// In how many seconds the caller may come again.
+    fn retry_after(&self) -> Option<HeaderValue> {
+        match self {
+            // Whole ones, and not too early.
+            Self::TooManyUnknownKeys { wait } | Self::TooManyRequests { wait } => {
+                Some(HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
+            }
+            _ => (self.status() == StatusCode::SERVICE_UNAVAILABLE).then(|| HeaderValue::from_static("1")),
         }
     }
 
@@ -177,8 +206,8 @@ impl IntoResponse for ApiError {
             errors: if let Self::Invalid(errors) = &self { errors } else { &[] },
         };
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(problem)).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey"));
@@ -232,6 +261,16 @@ mod tests {
 
         assert_eq!((busy.status().as_u16(), busy.headers()["retry-after"].to_str().unwrap()), (503, "1"));
         assert_eq!((broken.status().as_u16(), broken.headers().get("retry-after")), (500, None));
+    }
+
+    #[test]
+    fn who_comes_too_often_is_told_in_how_many_whole_seconds_it_may_come_again() {
+        let told = |millis| ApiError::TooManyRequests { wait: Duration::from_millis(millis) }.into_response();
+
+        for (millis, seconds) in [(1, "1"), (1_000, "1"), (1_001, "2"), (59_999, "60")] {
+            let answer = told(millis);
+            assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (429, seconds));
+        }
     }
 
     #[test]

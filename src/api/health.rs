@@ -8,8 +8,16 @@ use serde::Serialize;
 use super::error::ApiError;
 use super::state::Api;
 
+const ALIVE: &str = "/healthz";
+const READY: &str = "/readyz";
+
 pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
+    Router::new().route(ALIVE, get(alive)).route(READY, get(ready))
+}
+
+/// Whether this is asked for at `path`.
+pub(super) fn is_path(path: &str) -> bool {
+    path == ALIVE || path == READY
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,8 @@
 //! Handlers translate between HTTP and the store; they decide nothing that `domain` could decide. The contract is the
 //! paths, the field names and the statuses: tests hold them literally.
 //!
-//! - who may do what: `auth`, with `key_cache` before the store
+//! - what comes in at all: `server`, before any handler
+//! - who may do what, and how often: `auth`, with `key_cache` before the store, `key_uses` behind it, and `rates`
 //! - how every refusal looks: `error`
 //! - how input is read: `body`, `fields`, `path`, `query`
 
@@ -20,9 +21,11 @@ mod fields;
 mod health;
 mod key_cache;
 mod key_set;
+mod key_uses;
 mod nodes;
 mod path;
 mod query;
+mod rates;
 mod server;
 mod state;
 mod webhooks;
@@ -36,7 +39,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use self::server::serve;
+pub use self::server::{BodyPace, ServerLimits, serve};
 pub use self::state::{ApiSettings, ApiState, KeyChance, SigningChance};
 
 use self::error::ApiError;
@@ -70,7 +73,7 @@ fn guarded(routes: Router<Api>, state: ApiState) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .layer(CatchPanicLayer::custom(answer_to_panic))
-        .layer(map_response(guard))
+        .layer(map_response(async |response| mark(response)))
         .with_state(Api::new(state))
 }
 
@@ -83,7 +86,7 @@ fn answer_to_panic(panic: Box<dyn Any + Send>) -> Response {
 }
 
 /// No answer may be taken for another type, or kept by a cache unless it says so itself.
-async fn guard(mut response: Response) -> Response {
+fn mark(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

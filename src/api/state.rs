@@ -6,8 +6,11 @@ use std::sync::Arc;
 use chrono::FixedOffset;
 
 use super::key_cache::KeyCache;
+use super::key_uses::KeyUses;
+use super::rates::{Neighbourhood, Rates};
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::ids::IdSource;
+use crate::domain::allowance::Allowance;
+use crate::domain::ids::{ApiKeyId, IdSource};
 use crate::domain::lane::Lanes;
 use crate::domain::time::{Clock, Timestamp};
 use crate::intake::Intake;
@@ -50,6 +53,10 @@ pub struct ApiSettings {
     pub allow_http: bool,
     /// Which addresses may be called: a url that names any other is refused at once.
     pub addresses: AddressPolicy,
+    /// How many requests each API key may send; `None` for any number.
+    pub requests: Option<Allowance>,
+    /// How many unknown API keys each remote address may present; `None` for any number.
+    pub unknown_keys: Option<Allowance>,
 }
 
 /// The state that handlers share.
@@ -61,11 +68,19 @@ pub(super) struct Shared {
     state: ApiState,
     /// The keys that were seen lately.
     pub(super) keys: KeyCache,
+    /// How many requests came with each key.
+    pub(super) requests: Rates<ApiKeyId>,
+    /// How many unknown keys came from where.
+    pub(super) unknown_keys: Rates<Neighbourhood>,
 }
 
 impl Api {
+    /// Made within a runtime, whose tasks help it.
     pub(super) fn new(state: ApiState) -> Self {
-        Self(Arc::new(Shared { state, keys: KeyCache::default() }))
+        let keys = KeyCache::new(KeyUses::start(Arc::clone(&state.store)));
+        let requests = Rates::new(state.settings.requests);
+        let unknown_keys = Rates::new(state.settings.unknown_keys);
+        Self(Arc::new(Shared { state, keys, requests, unknown_keys }))
     }
 
     /// A time as callers get it.

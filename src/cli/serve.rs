@@ -39,7 +39,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<()> {
 
 /// Every delivery in flight is an open connection, and so is every caller: takes as many as the system gives.
 fn raise_open_files(config: &Config) {
-    let wanted = 2 * (config.delivery.max_in_flight + config.lanes.max_stalled) as u64;
+    let wanted = (2 * (config.delivery.max_in_flight + config.lanes.max_stalled) + config.server.max_connections) as u64;
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit >= wanted => {}
         Ok(limit) => warn!(limit, wanted, "the system allows few open files; under load connections will fail: raise `ulimit -n`"),

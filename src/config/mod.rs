@@ -5,6 +5,7 @@
 //! `layers` lays the sources over one another. Nothing here reads the environment of the process: it is handed in.
 //! A loaded [`Config`] holds only values that their rules allow.
 
+mod api;
 mod as_text;
 mod check;
 mod delivery;
@@ -31,6 +32,7 @@ mod weekday;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::api::ApiConfig;
 use self::check::Check;
 pub use self::delivery::DeliveryConfig;
 pub use self::egress::EgressConfig;
@@ -57,8 +59,10 @@ pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where requests come in, and how the server stops.
+    /// Where requests come in, what clients may take, and how the server stops.
     pub server: ServerConfig,
+    /// How often callers may come.
+    pub api: ApiConfig,
     /// The root API key that is taken at the first start.
     pub root: RootConfig,
     /// The keys under which secrets are kept in the store.
@@ -105,6 +109,7 @@ impl Config {
 
     fn validate(layers: &mut Layers) {
         ServerConfig::validate(&mut Check::of("server", layers));
+        ApiConfig::validate(&mut Check::of("api", layers));
         RootConfig::validate(&mut Check::of("root", layers));
         SecretsConfig::validate(&mut Check::of("secrets", layers));
         StoreConfig::validate(&mut Check::of("store", layers));
@@ -140,7 +145,10 @@ mod tests {
     const SECRET: &str = "correct-horse-battery-staple-0123456789";
 
     /// Every integer key with the least and the greatest value that it allows.
-    const INTEGERS: [(&str, i64, i64); 36] = [
+    const INTEGERS: [(&str, i64, i64); 46] = [
+        ("api.request_burst", 1, 1_000_000),
+        ("api.requests_per_second", 0, 1_000_000),
+        ("api.unknown_keys_per_minute", 0, 1_000_000),
         ("delivery.claim_batch", 1, 4096),
         ("delivery.kept_body_bytes", 0, 65_536),
         ("delivery.max_in_flight", 1, 65_536),
@@ -167,8 +175,15 @@ mod tests {
         ("node.heartbeat_ms", 100, 60_000),
         ("node.limit_ms", 400, 600_000),
         ("retry.retry_after_max_seconds", 1, 604_800),
+        ("server.body_bytes_per_second", 0, 1_000_000_000),
+        ("server.body_timeout_seconds", 1, 3600),
         ("server.drain_seconds", 1, 3600),
+        ("server.header_timeout_seconds", 1, 600),
+        ("server.idle_timeout_seconds", 1, 3600),
         ("server.max_body_bytes", 1024, 268_435_456),
+        ("server.max_connections", 2, 1_000_000),
+        ("server.max_header_bytes", 1024, 262_144),
+        ("server.max_requests", 1, 999_999),
         ("store.connections", 4, 1_000),
         ("store.readers", 1, 64),
         ("token.default_ttl_seconds", 0, 86_400),
@@ -197,6 +212,8 @@ mod tests {
             "maintenance.idempotency_days" => "maintenance.finished_days=3650",
             "lanes.breaker_pause_seconds" => "lanes.breaker_pause_max_seconds=86400",
             "lanes.breaker_pause_max_seconds" => "lanes.breaker_pause_seconds=1",
+            "server.max_requests" => "server.max_connections=1000000",
+            "server.max_connections" => "server.max_requests=1",
             "token.failure_backoff_seconds" => "token.failure_backoff_max_seconds=86400",
             "node.heartbeat_ms" => "node.limit_ms=600000",
             "node.limit_ms" => "node.heartbeat_ms=100",
@@ -378,11 +395,26 @@ mod tests {
         let key = |key: &str| load(&[&format!("root.key={key}")]);
         let refused = "command line: root.key = \"****\" is not allowed; allowed is empty, or 32 to 128 characters";
 
+        let text = |length| "äbcdefghijö".chars().cycle().take(length).collect::<String>();
+
         assert!(key("").unwrap().root.key().is_none());
-        assert_eq!(key(&"ä".repeat(32)).unwrap().root.key().unwrap().expose_secret(), "ä".repeat(32));
-        assert_eq!(key(&"ä".repeat(128)).unwrap().root.key().unwrap().expose_secret(), "ä".repeat(128));
-        assert_eq!(error(&[&format!("root.key={}", "ä".repeat(31))]), refused);
-        assert_eq!(error(&[&format!("root.key={}", "ä".repeat(129))]), refused);
+        assert_eq!(key(&text(32)).unwrap().root.key().unwrap().expose_secret(), text(32));
+        assert_eq!(key(&text(128)).unwrap().root.key().unwrap().expose_secret(), text(128));
+        assert_eq!(error(&[&format!("root.key={}", text(31))]), refused);
+        assert_eq!(error(&[&format!("root.key={}", text(129))]), refused);
+    }
+
+    #[test]
+    fn a_root_key_that_can_be_guessed_is_refused_in_words() {
+        let refused = |key: &str| error(&[&format!("root.key={key}")]);
+        let start = "command line: root.key = \"****\" is not allowed; allowed is a key ";
+
+        assert_eq!(refused(&"a".repeat(40)), format!("{start}that is not the same few characters again and again"));
+        assert_eq!(
+            refused("changeme-changeme-changeme-changeme"),
+            format!("{start}that nobody would guess; this one holds a well-known word")
+        );
+        assert_eq!(refused(&" ".repeat(40)), format!("{start}without control characters, and without white space at its ends"));
     }
 
     #[test]
@@ -416,6 +448,11 @@ mod tests {
             "command line: lanes.breaker_pause_max_seconds = 4 is not allowed; \
              allowed is at least lanes.breaker_pause_seconds, which is 5"
         );
+        assert_eq!(
+            error(&["server.max_requests=8192"]),
+            "command line: server.max_requests = 8192 is not allowed; allowed is fewer than server.max_connections, which is 8192"
+        );
+        assert!(load(&["server.max_requests=8191"]).is_ok());
     }
 
     #[test]
@@ -452,6 +489,9 @@ mod tests {
         assert_eq!(config.server.listen, "[::1]:0".parse().unwrap());
         assert_eq!(config.server.time_offset, FixedOffset::west_opt(3 * 3600).unwrap());
         assert_eq!(config.server.drain(), Duration::from_secs(30));
+        assert_eq!(config.server.header_timeout(), Duration::from_secs(10));
+        assert_eq!(config.server.idle_timeout(), Duration::from_secs(75));
+        assert_eq!(config.server.body_timeout(), Duration::from_secs(15));
         assert_eq!(config.store.url.to_string(), "sqlite://data/dispatcher.db");
         assert_eq!(config.delivery.timeout(), Duration::from_secs(15));
         assert_eq!(config.delivery.poll_interval(), Duration::from_secs(1));

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Check;
 use super::masked;
+use crate::domain::root_key::refuse_weak;
 
 /// The root API key that is taken at the first start.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -23,6 +24,6 @@ impl RootConfig {
     }
 
     pub(super) fn validate(check: &mut Check<'_>) {
-        check.text("key", "empty, or 32 to 128 characters", |text| text.is_empty() || (32..=128).contains(&text.chars().count()));
+        check.read("key", |text| if text.is_empty() { Ok(()) } else { refuse_weak(text).map_err(|weak| weak.to_string()) });
     }
 }

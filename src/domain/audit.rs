@@ -297,7 +297,8 @@ fn client_fields(client: &Client) -> Map<String, Value> {
 }
 
 fn key_fields(key: &ApiKey) -> Map<String, Value> {
-    fields([("role", json!(key.role)), ("name", json!(key.name)), ("prefix", json!(key.prefix))])
+    let expires_at = key.expires_at.map(|at| at.to_string());
+    fields([("role", json!(key.role)), ("name", json!(key.name)), ("prefix", json!(key.prefix)), ("expiresAt", json!(expires_at))])
 }
 
 fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {

@@ -1,9 +1,12 @@
 //! Clients (the tenants), their API keys, and what each role may do.
 
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use super::ids::{ApiKeyId, ClientId};
 use super::time::Timestamp;
@@ -97,7 +100,9 @@ impl FromStr for Role {
 }
 
 /// SHA-256 of a key: all that is ever stored of it. Keys are long and random, so no slow hash is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// Keys are found by it and compared by nothing else, in a time that tells nothing of where two differ.
+#[derive(Clone, Copy, Debug, Eq)]
 pub struct KeyHash(pub [u8; 32]);
 
 impl KeyHash {
@@ -105,6 +110,18 @@ impl KeyHash {
     #[must_use]
     pub fn of(key: &str) -> Self {
         Self(Sha256::digest(key.as_bytes()).into())
+    }
+}
+
+impl PartialEq for KeyHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Hash for KeyHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 
@@ -125,6 +142,21 @@ pub struct ApiKey {
     pub hash: KeyHash,
     /// When it was made.
     pub created_at: Timestamp,
+    /// From when on it opens nothing; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// When it opened something last, to a minute; `None` as long as it has not.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// How much later than noted a key must be used for that to be noted.
+    const USE_NOTED_AFTER: Duration = Duration::from_mins(1);
+
+    /// Whether a use at `now` is worth noting: none is noted, or one that is a minute old.
+    #[must_use]
+    pub fn is_use_news(&self, now: Timestamp) -> bool {
+        self.last_used_at.is_none_or(|noted| now.since(noted) >= Self::USE_NOTED_AFTER)
+    }
 }
 
 /// Makes the text of a new API key: `whd_<random>_<checksum>`.
@@ -158,6 +190,18 @@ mod tests {
         assert_eq!(allowed(Role::Producer), [Enqueue]);
         assert_eq!(allowed(Role::Operator), [Read, Operate]);
         assert_eq!(allowed(Role::Viewer), [Read]);
+    }
+
+    #[test]
+    fn hashes_are_equal_only_if_every_byte_is() {
+        let hash = KeyHash::of("whd_a");
+
+        assert_eq!(hash, KeyHash::of("whd_a"));
+        for index in 0..32 {
+            let mut other = hash;
+            other.0[index] ^= 1;
+            assert_ne!(hash, other, "{index}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! This module knows no other module of the crate; every other module may know it.
 
 pub mod address_policy;
+pub mod allowance;
 pub mod allowed_network;
 pub mod attempt;
 pub mod audit;
@@ -18,6 +19,7 @@ pub mod method;
 pub mod node;
 pub mod rate_limit;
 pub mod retry;
+pub mod root_key;
 pub mod signature;
 pub mod target_url;
 pub mod time;

@@ -201,7 +201,8 @@ pub trait Clients: Send + Sync {
     /// Stores a new API key. `false`: its client does not exist.
     async fn insert_api_key(&self, key: ApiKey, by: Option<Actor>) -> Result<bool, StoreError>;
 
-    /// Deletes an API key. In [`Scope::All`] any key, in a client's scope only that client's.
+    /// Deletes an API key. In [`Scope::All`] any key, in a client's scope only that client's. Of the root keys that do not
+    /// expire one stays.
     async fn delete_api_key(&self, scope: Scope, id: ApiKeyId, by: Option<Actor>) -> Result<KeyDeletion, StoreError>;
 
     /// The key with this hash.
@@ -210,7 +211,11 @@ pub trait Clients: Send + Sync {
     /// API keys of a scope, newest first; root keys are in [`Scope::All`] alone.
     async fn api_keys(&self, scope: Scope, page: Page<ApiKeyId>) -> Result<Vec<ApiKey>, StoreError>;
 
-    /// Stores `key`, which must be a root key, if there is no root key at all. Answers whether it was stored.
+    /// Notes when keys were used last, each only if that is later than what is noted of it. Keys that are gone are passed
+    /// over, and so may be one that is noted by others at the same moment. Leaves no entry in the audit.
+    async fn note_key_uses(&self, uses: Vec<(ApiKeyId, Timestamp)>) -> Result<(), StoreError>;
+
+    /// Stores `key`, which must be a root key that does not expire, if there is no such key. Answers whether it was stored.
     async fn insert_first_root_key(&self, key: ApiKey) -> Result<bool, StoreError>;
 }
 

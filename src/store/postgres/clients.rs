@@ -39,20 +39,33 @@ const CLIENTS: &str = concat!(
     " from client where deleted_at is null and ($1::uuid is null or id < $1) order by id desc limit $2"
 );
 
-const INSERT_KEY: &str = concat!("insert into api_key (", key_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7)");
+const INSERT_KEY: &str = concat!("insert into api_key (", key_columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
 
 /// Whoever counts root keys holds this until it has stored or deleted one: of many first keys one is stored, and the last
 /// one stays. The number is this rule's own.
 const COUNT_ALONE: &str = "select pg_advisory_xact_lock(7229741)";
 
-/// Root keys are those without a client: the index `api_key_client` has them side by side.
-const ROOT_KEYS: &str = "select count(*) from api_key where client_id is null";
+/// Root keys are those without a client: the index `api_key_client` has them side by side. One that expires leaves nobody
+/// who could make another.
+const LASTING_ROOT_KEYS: &str = "select count(*) from api_key where client_id is null and expires_at is null";
 
 const KEY: &str = concat!("select ", key_columns!(), " from api_key where id = $1 and ($2::uuid is null or client_id = $2) for update");
 
 const DELETE_KEY: &str = "delete from api_key where id = $1";
 
 const KEY_BY_HASH: &str = concat!("select ", key_columns!(), " from api_key where hash = $1");
+
+/// Rows that somebody else holds are passed over: that is another node with the same news, or the key's end. So no two
+/// nodes wait for one another.
+const NOTE_KEY_USES: &str = "
+    with news as (
+        select k.id, u.at
+        from (select id, max(at) as at from unnest($1::uuid[], $2::timestamptz[]) as u (id, at) group by id) u
+            join api_key k on k.id = u.id
+        where k.last_used_at is null or k.last_used_at < u.at
+        for no key update of k skip locked
+    )
+    update api_key k set last_used_at = news.at from news where k.id = news.id";
 
 #[async_trait]
 impl Clients for PostgresStore {
@@ -90,6 +103,10 @@ impl Clients for PostgresStore {
 
     async fn api_keys(&self, scope: Scope, page: Page<ApiKeyId>) -> Result<Vec<ApiKey>, StoreError> {
         self.connections.call(move |call| Box::pin(keys(call.db, scope, page))).await
+    }
+
+    async fn note_key_uses(&self, uses: Vec<(ApiKeyId, Timestamp)>) -> Result<(), StoreError> {
+        self.connections.call(move |call| Box::pin(async move { note_key_uses(call.db, &uses).await })).await
     }
 
     async fn insert_first_root_key(&self, key: ApiKey) -> Result<bool, StoreError> {
@@ -165,7 +182,9 @@ async fn store_key(db: &mut PgConnection, key: &ApiKey) -> Result<(), StoreError
         .bind(key.name.as_deref().map(kept))
         .bind(key.prefix.as_str())
         .bind(key.hash.0.as_slice())
-        .bind(At(key.created_at));
+        .bind(At(key.created_at))
+        .bind(key.expires_at.map(At))
+        .bind(key.last_used_at.map(At));
     query.execute(db).await?;
     Ok(())
 }
@@ -176,7 +195,7 @@ async fn delete_api_key(db: &mut PgConnection, scope: Scope, id: ApiKeyId, hand:
         return Ok(KeyDeletion::NotFound);
     };
     let before = key(&row)?;
-    if before.role == Role::Root && root_keys(db).await? == 1 {
+    if before.role == Role::Root && before.expires_at.is_none() && lasting_root_keys(db).await? == 1 {
         return Ok(KeyDeletion::LastRootKey);
     }
     sqlx::query(DELETE_KEY).bind(id.as_uuid()).execute(&mut *db).await?;
@@ -184,18 +203,24 @@ async fn delete_api_key(db: &mut PgConnection, scope: Scope, id: ApiKeyId, hand:
     Ok(KeyDeletion::Deleted)
 }
 
+async fn note_key_uses(db: &mut PgConnection, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
+    let (ids, times): (Vec<Uuid>, Vec<At>) = uses.iter().map(|(id, at)| (id.as_uuid(), At(*at))).unzip();
+    sqlx::query(NOTE_KEY_USES).bind(ids).bind(times).execute(db).await?;
+    Ok(())
+}
+
 async fn insert_first_root_key(db: &mut PgConnection, key: &ApiKey) -> Result<bool, StoreError> {
-    if key.role != Role::Root {
-        return Err(StoreError::Conflict { constraint: "the first key is a root key".to_owned() });
+    if key.role != Role::Root || key.expires_at.is_some() {
+        return Err(StoreError::Conflict { constraint: "the first key is a root key that does not expire".to_owned() });
     }
-    let is_first = root_keys(db).await? == 0;
+    let is_first = lasting_root_keys(db).await? == 0;
     if is_first {
         store_key(db, key).await?;
     }
     Ok(is_first)
 }
 
-async fn root_keys(db: &mut PgConnection) -> Result<i64, StoreError> {
+async fn lasting_root_keys(db: &mut PgConnection) -> Result<i64, StoreError> {
     sqlx::query(COUNT_ALONE).execute(&mut *db).await?;
-    Ok(sqlx::query_scalar(ROOT_KEYS).fetch_one(db).await?)
+    Ok(sqlx::query_scalar(LASTING_ROOT_KEYS).fetch_one(db).await?)
 }

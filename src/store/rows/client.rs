@@ -19,7 +19,7 @@ pub(in crate::store) fn client(row: &dyn Cells) -> Result<Client, StoreError> {
 
 macro_rules! key_columns {
     () => {
-        "id, client_id, role, name, prefix, hash, created_at"
+        "id, client_id, role, name, prefix, hash, created_at, expires_at, last_used_at"
     };
 }
 pub(in crate::store) use key_columns;
@@ -35,5 +35,7 @@ pub(in crate::store) fn key(row: &dyn Cells) -> Result<ApiKey, StoreError> {
         prefix: fields.text("prefix")?,
         hash: KeyHash(fields.bytes("hash")?.try_into().map_err(|_| fields.corrupt("hash"))?),
         created_at: fields.time("created_at")?,
+        expires_at: fields.optional_time("expires_at")?,
+        last_used_at: fields.optional_time("last_used_at")?,
     })
 }

@@ -33,16 +33,19 @@ const CLIENT: &str = concat!("select ", client_columns!(), " from client where i
 const CLIENTS: &str =
     concat!("select ", client_columns!(), " from client where deleted_at is null and (?1 is null or id < ?1) order by id desc limit ?2");
 
-const INSERT_KEY: &str = concat!("insert into api_key (", key_columns!(), ") values (?, ?, ?, ?, ?, ?, ?)");
+const INSERT_KEY: &str = concat!("insert into api_key (", key_columns!(), ") values (?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
-/// Root keys are those without a client: the index `api_key_client` has them side by side.
-const ROOT_KEYS: &str = "select count(*) from api_key where client_id is null";
+/// Root keys are those without a client: the index `api_key_client` has them side by side. One that expires leaves nobody
+/// who could make another.
+const LASTING_ROOT_KEYS: &str = "select count(*) from api_key where client_id is null and expires_at is null";
 
 const KEY: &str = concat!("select ", key_columns!(), " from api_key where id = ?1 and (?2 is null or client_id = ?2)");
 
 const DELETE_KEY: &str = "delete from api_key where id = ?";
 
 const KEY_BY_HASH: &str = concat!("select ", key_columns!(), " from api_key where hash = ?");
+
+const NOTE_KEY_USE: &str = "update api_key set last_used_at = ?2 where id = ?1 and (last_used_at is null or last_used_at < ?2)";
 
 #[async_trait]
 impl Clients for SqliteStore {
@@ -79,6 +82,10 @@ impl Clients for SqliteStore {
     async fn api_keys(&self, scope: Scope, page: Page<ApiKeyId>) -> Result<Vec<ApiKey>, StoreError> {
         let query = key_list(scope, page);
         self.readers.read(move |db| query.rows(db, |row| key(row))).await
+    }
+
+    async fn note_key_uses(&self, uses: Vec<(ApiKeyId, Timestamp)>) -> Result<(), StoreError> {
+        self.writer.write(move |tx| note_key_uses(tx, &uses)).await
     }
 
     async fn insert_first_root_key(&self, key: ApiKey) -> Result<bool, StoreError> {
@@ -143,6 +150,8 @@ fn store_key(tx: &Transaction<'_>, key: &ApiKey) -> Result<(), StoreError> {
         key.prefix.as_str(),
         key.hash.0.as_slice(),
         key.created_at.as_micros(),
+        key.expires_at.map(Timestamp::as_micros),
+        key.last_used_at.map(Timestamp::as_micros),
     );
     tx.db.change(INSERT_KEY, values)?;
     Ok(())
@@ -152,7 +161,7 @@ fn delete_api_key(tx: &Transaction<'_>, scope: Scope, id: ApiKeyId, hand: &Hand<
     let Some(before) = tx.db.first(KEY, (id.as_uuid(), client_of(scope)), |row| key(row))? else {
         return Ok(KeyDeletion::NotFound);
     };
-    if before.role == Role::Root && root_keys(tx)? == 1 {
+    if before.role == Role::Root && before.expires_at.is_none() && lasting_root_keys(tx)? == 1 {
         return Ok(KeyDeletion::LastRootKey);
     }
     tx.db.change(DELETE_KEY, (id.as_uuid(),))?;
@@ -160,17 +169,24 @@ fn delete_api_key(tx: &Transaction<'_>, scope: Scope, id: ApiKeyId, hand: &Hand<
     Ok(KeyDeletion::Deleted)
 }
 
-fn insert_first_root_key(tx: &Transaction<'_>, key: &ApiKey) -> Result<bool, StoreError> {
-    if key.role != Role::Root {
-        return Err(StoreError::Conflict { constraint: "the first key is a root key".to_owned() });
+fn note_key_uses(tx: &Transaction<'_>, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
+    for (id, at) in uses {
+        tx.db.change(NOTE_KEY_USE, (id.as_uuid(), at.as_micros()))?;
     }
-    let is_first = root_keys(tx)? == 0;
+    Ok(())
+}
+
+fn insert_first_root_key(tx: &Transaction<'_>, key: &ApiKey) -> Result<bool, StoreError> {
+    if key.role != Role::Root || key.expires_at.is_some() {
+        return Err(StoreError::Conflict { constraint: "the first key is a root key that does not expire".to_owned() });
+    }
+    let is_first = lasting_root_keys(tx)? == 0;
     if is_first {
         store_key(tx, key)?;
     }
     Ok(is_first)
 }
 
-fn root_keys(tx: &Transaction<'_>) -> Result<i64, StoreError> {
-    tx.db.number(ROOT_KEYS, ())
+fn lasting_root_keys(tx: &Transaction<'_>) -> Result<i64, StoreError> {
+    tx.db.number(LASTING_ROOT_KEYS, ())
 }

@@ -20,14 +20,14 @@ async fn a_key_is_shown_once_and_opens_what_its_role_allows() {
     let key = made.expect(201);
     let text = key["key"].as_str().unwrap().to_owned();
     let expected = format!(
-        r#"{{"id":{},"clientId":{client},"role":"viewer","name":"board","key":"{text}","prefix":"{}","createdAt":"{START_TEXT}"}}"#,
+        r#"{{"id":{},"clientId":{client},"role":"viewer","name":"board","key":"{text}","prefix":"{}","createdAt":"{START_TEXT}","expiresAt":null,"lastUsedAt":null}}"#,
         key["id"],
         &text[..12]
     );
     assert_eq!(made.text, expected);
     assert!(text.starts_with("whd_") && text.split('_').count() == 3, "{text}");
-    rest.get("/v1/webhooks").key(&text).send().await.expect(200);
     let listed = rest.get(PATH).send().await;
+    rest.get("/v1/webhooks").key(&text).send().await.expect(200);
     assert!(!listed.text.contains(&text), "{}", listed.text);
     let mut without_key = key;
     without_key.as_object_mut().unwrap().shift_remove("key");
@@ -100,8 +100,12 @@ async fn root_names_the_client_in_the_body_or_in_the_header() {
 async fn bad_keys_are_refused_by_name() {
     let rest = Rest::new().await;
     let tenant = rest.tenant("acme").await;
-    let before = rest.get(PATH).send().await.text;
-    let cases: [(Value, &[&str]); 13] = [
+    let ids = async || {
+        let listed = rest.get(PATH).send().await.expect(200);
+        listed["items"].as_array().unwrap().iter().map(|key| key["id"].clone()).collect::<Vec<_>>()
+    };
+    let before = ids().await;
+    let cases: [(Value, &[&str]); 20] = [
         (json!({}), &["role"]),
         (json!({"role": null}), &["role"]),
         (json!({"role": "owner"}), &["role"]),
@@ -115,10 +119,17 @@ async fn bad_keys_are_refused_by_name() {
         (json!({"role": "viewer", "clientId": "7"}), &["clientId"]),
         (json!({"role": "viewer", "clientId": 7}), &["clientId"]),
         (json!({"role": "x", "clientId": {}, "name": []}), &["role", "clientId", "name"]),
+        (json!({"role": "viewer", "expiresAt": START_TEXT}), &["expiresAt"]),
+        (json!({"role": "viewer", "expiresAt": "2024-04-11T17:12:33.741193Z"}), &["expiresAt"]),
+        (json!({"role": "viewer", "expiresAt": "2024-05-01"}), &["expiresAt"]),
+        (json!({"role": "viewer", "expiresAt": "2024-05-01T00:00:00"}), &["expiresAt"]),
+        (json!({"role": "viewer", "expiresAt": "tomorrow"}), &["expiresAt"]),
+        (json!({"role": "viewer", "expiresAt": 1_900_000_000}), &["expiresAt"]),
+        (json!({"role": "viewer", "name": 7, "expiresAt": ""}), &["name", "expiresAt"]),
     ];
 
     for (body, fields) in cases {
         assert_eq!(make(&rest, &tenant.admin, body.clone()).await.problem(422), fields, "{body}");
     }
-    assert_eq!(rest.get(PATH).send().await.text, before);
+    assert_eq!(ids().await, before);
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use webhook_dispatcher::domain::client::{ApiKey, KeyHash, Role};
 use webhook_dispatcher::domain::delivery::DeliveryState;
+use webhook_dispatcher::domain::ids::ApiKeyId;
+use webhook_dispatcher::domain::time::Timestamp;
 use webhook_dispatcher::store::StoreError;
-use webhook_dispatcher::store::records::{KeyDeletion, Page, Scope};
+use webhook_dispatcher::store::records::{AuditFilter, KeyDeletion, Page, Scope};
 
 use super::world::{World, at};
 
@@ -64,6 +66,9 @@ pub(super) async fn an_api_key_comes_back_as_it_went_in(world: World) {
         [Role::Admin, Role::Producer, Role::Operator, Role::Viewer].map(|role| world.new_key(role, Some(client))).into();
     keys.push(world.new_key(Role::Root, None));
     keys[1].name = None;
+    keys[2].expires_at = Some(at(7_000));
+    keys[3].last_used_at = Some(at(8_000));
+    (keys[4].expires_at, keys[4].last_used_at) = (Some(at(9_000)), Some(at(9_500)));
 
     for key in keys {
         assert!(world.store.insert_api_key(key.clone(), None).await.unwrap());
@@ -145,6 +150,61 @@ pub(super) async fn the_last_root_key_stays(world: World) {
     assert_eq!(world.store.delete_api_key(Scope::All, second.id, None).await.unwrap(), KeyDeletion::LastRootKey);
 
     assert_eq!(world.store.api_key(second.hash).await.unwrap(), Some(second));
+}
+
+pub(super) async fn the_last_root_key_that_does_not_expire_stays(world: World) {
+    let lasting = world.new_key(Role::Root, None);
+    let expiring = ApiKey { expires_at: Some(at(5_000)), ..world.new_key(Role::Root, None) };
+    let refused = world.store.insert_first_root_key(expiring.clone()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict { .. }), "{refused:?}");
+    assert!(world.store.insert_api_key(expiring.clone(), None).await.unwrap());
+
+    assert!(world.store.insert_first_root_key(lasting.clone()).await.unwrap());
+
+    assert_eq!(world.store.delete_api_key(Scope::All, lasting.id, None).await.unwrap(), KeyDeletion::LastRootKey);
+    assert_eq!(world.store.delete_api_key(Scope::All, expiring.id, None).await.unwrap(), KeyDeletion::Deleted);
+    assert_eq!(world.store.delete_api_key(Scope::All, lasting.id, None).await.unwrap(), KeyDeletion::LastRootKey);
+}
+
+pub(super) async fn the_latest_use_of_a_key_is_noted_and_nothing_else_changes(world: World) {
+    let [first, second, third] = three_keys(&world).await;
+    let used = async |uses: Vec<(ApiKeyId, Timestamp)>| world.store.note_key_uses(uses).await.unwrap();
+
+    used(vec![(first.id, at(600)), (third.id, at(620)), (first.id, at(660))]).await;
+    used(vec![(third.id, at(610)), (world.ids.next(at(1)), at(900)), (first.id, at(720))]).await;
+    used(Vec::new()).await;
+
+    let noted = async |key: &ApiKey| world.store.api_key(key.hash).await.unwrap();
+    assert_eq!(noted(&first).await, Some(ApiKey { last_used_at: Some(at(720)), ..first }));
+    assert_eq!(noted(&second).await, Some(second));
+    assert_eq!(noted(&third).await, Some(ApiKey { last_used_at: Some(at(620)), ..third }));
+    let entries = world.store.audit_entries(AuditFilter::all(Scope::All), Page { limit: 9, before: None }).await.unwrap();
+    assert!(entries.is_empty());
+}
+
+pub(super) async fn uses_that_many_note_at_once_hold_up_nobody(world: World) {
+    let keys = three_keys(&world).await;
+    let world = Arc::new(world);
+    let noting: Vec<_> = (0..8_usize)
+        .map(|caller| {
+            let (world, mut ids) = (Arc::clone(&world), keys.each_ref().map(|key| key.id));
+            ids.rotate_left(caller % 3);
+            tokio::spawn(async move {
+                for round in 0..20 {
+                    world.store.note_key_uses(ids.map(|id| (id, at(1_000 + round))).to_vec()).await.unwrap();
+                }
+            })
+        })
+        .collect();
+
+    for caller in noting {
+        caller.await.unwrap();
+    }
+
+    for key in keys {
+        world.store.note_key_uses(vec![(key.id, at(1_020))]).await.unwrap();
+        assert_eq!(world.store.api_key(key.hash).await.unwrap().unwrap().last_used_at, Some(at(1_020)));
+    }
 }
 
 pub(super) async fn of_many_first_root_keys_one_is_stored(world: World) {

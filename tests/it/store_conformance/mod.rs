@@ -179,6 +179,9 @@ conformance_suite! {
     clients::keys_are_listed_within_their_scope,
     clients::keys_are_deleted_within_their_scope,
     clients::the_last_root_key_stays,
+    clients::the_last_root_key_that_does_not_expire_stays,
+    clients::the_latest_use_of_a_key_is_noted_and_nothing_else_changes,
+    clients::uses_that_many_note_at_once_hold_up_nobody,
     clients::of_many_first_root_keys_one_is_stored,
 
     audit::an_entry_says_who_changed_what_and_from_where,

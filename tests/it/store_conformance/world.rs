@@ -115,7 +115,8 @@ impl World {
         let number = self.number();
         let created_at = at(i64::from(number));
         let (name, prefix) = (Some(format!("key {number}")), format!("whd_{number:04}"));
-        ApiKey { id: self.ids.next(created_at), client_id, role, name, hash: KeyHash::of(&prefix), prefix, created_at }
+        let hash = KeyHash::of(&prefix);
+        ApiKey { id: self.ids.next(created_at), client_id, role, name, prefix, hash, created_at, expires_at: None, last_used_at: None }
     }
 
     /// An active webhook for finished documents with only what every webhook must have.

@@ -1,11 +1,13 @@
 //! The REST interface on a real store, called without a socket, with a clock that tests move.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::FixedOffset;
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use webhook_dispatcher::api::{self, ApiSettings, ApiState};
 use webhook_dispatcher::domain::address_policy::AddressPolicy;
+use webhook_dispatcher::domain::allowance::Allowance;
 use webhook_dispatcher::domain::client::{ApiKey, KeyHash, Role};
 use webhook_dispatcher::domain::ids::{IdSource, WebhookId};
 use webhook_dispatcher::domain::lane::{LaneView, Lanes};
@@ -29,7 +32,7 @@ use super::keys;
 /// When every test begins, in the words of answers with the offset of [`Rest::new`].
 pub(crate) const START_TEXT: &str = "2024-04-11T14:12:33.741194-03:00";
 
-const START: Timestamp = Timestamp::from_micros(1_712_855_553_741_194);
+pub(crate) const START: Timestamp = Timestamp::from_micros(1_712_855_553_741_194);
 
 /// The key of whoever set the dispatcher up.
 pub(crate) const ROOT_KEY: &str = "the root key of all the tests, long enough";
@@ -43,7 +46,7 @@ pub(crate) struct Rest {
     /// What lanes are said to do; those of webhooks that are not in it are idle.
     pub(crate) lanes: Arc<StandInLanes>,
     router: Router,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 /// What a test may set.
@@ -53,6 +56,10 @@ pub(crate) struct RestSetup {
     pub(crate) allow: &'static [&'static str],
     pub(crate) waiting: usize,
     pub(crate) bounds: Bounds,
+    /// What makes the first new API key; the next ones are made of the numbers after it.
+    pub(crate) first_key_made: u8,
+    pub(crate) requests: Option<Allowance>,
+    pub(crate) unknown_keys: Option<Allowance>,
     /// Puts something between the API and the store.
     pub(crate) wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
 }
@@ -65,6 +72,9 @@ impl Default for RestSetup {
             allow: &["127.0.0.0/8"],
             waiting: 10_000,
             bounds: Bounds::default(),
+            first_key_made: 0,
+            requests: None,
+            unknown_keys: None,
             wrap: |store| store,
         }
     }
@@ -105,24 +115,20 @@ impl Rest {
         // What went wrong inside is told beside a failing test; another test may have begun to listen already.
         drop(tracing_subscriber::fmt().with_test_writer().try_init());
         let folder = tempfile::tempdir().unwrap();
-        let ids = Arc::new(IdSource::seeded([1; 32]));
         let keyring = keys::ring(&[keys::KEY]);
+        let ids = Arc::new(IdSource::seeded([1; 32]));
         let options = SqliteOptions { path: folder.path().join("dispatcher.db"), readers: 2, ids: Arc::clone(&ids), keyring };
         let store: Arc<dyn Store> = (setup.wrap)(Arc::new(SqliteStore::open(options).await.unwrap()));
-        let clock = Arc::new(ManualClock::at(START));
-        let root = ApiKey {
-            id: ids.next(START),
-            client_id: None,
-            role: Role::Root,
-            name: None,
-            prefix: "the root key".to_owned(),
-            hash: KeyHash::of(ROOT_KEY),
-            created_at: START,
-        };
-        assert!(store.insert_first_root_key(root).await.unwrap());
+        let rest = Self::on(store, ids, Arc::new(ManualClock::at(START)), &setup);
+        rest.make_root_key().await;
+        Self { _folder: Some(folder), ..rest }
+    }
+
+    /// On a store that others may share, by a clock that they may share too. Somebody has to [`Self::make_root_key`].
+    pub(crate) fn on(store: Arc<dyn Store>, ids: Arc<IdSource>, clock: Arc<ManualClock>, setup: &RestSetup) -> Self {
         let intake = Arc::new(Intake::start(Arc::clone(&store), GroupLimits { waiting: setup.waiting, batch: 512 }, setup.bounds));
         let lanes = Arc::new(StandInLanes::default());
-        let (keys_made, signing_keys_made) = (AtomicU8::new(0), AtomicU8::new(1));
+        let (keys_made, signing_keys_made) = (AtomicU8::new(setup.first_key_made), AtomicU8::new(1));
         let state = ApiState {
             store: Arc::clone(&store),
             intake: Arc::clone(&intake),
@@ -136,14 +142,33 @@ impl Rest {
                 time_offset: FixedOffset::west_opt(3 * 3_600).unwrap(),
                 allow_http: setup.allow_http,
                 addresses: AddressPolicy::new(setup.allow.iter().map(|network| network.parse().unwrap()).collect()),
+                requests: setup.requests,
+                unknown_keys: setup.unknown_keys,
             },
         };
-        Self { store, clock, ids, intake, lanes, router: api::router(state), _folder: folder }
+        Self { store, clock, ids, intake, lanes, router: api::router(state), _folder: None }
+    }
+
+    /// Stores [`ROOT_KEY`].
+    pub(crate) async fn make_root_key(&self) {
+        let root = ApiKey {
+            id: self.ids.next(START),
+            client_id: None,
+            role: Role::Root,
+            name: None,
+            prefix: "the root key".to_owned(),
+            hash: KeyHash::of(ROOT_KEY),
+            created_at: START,
+            expires_at: None,
+            last_used_at: None,
+        };
+        assert!(self.store.insert_first_root_key(root).await.unwrap());
     }
 
     /// A call with the root key, until [`Call::key`] says otherwise.
     pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
-        let call = Call { rest: self, method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body: Body::empty() };
+        let (method, path) = (method.to_owned(), path.to_owned());
+        let call = Call { rest: self, method, path, headers: Vec::new(), remote: None, body: Body::empty() };
         call.key(ROOT_KEY)
     }
 
@@ -169,6 +194,11 @@ impl Rest {
             viewer: key("viewer").await,
             id: id.clone(),
         }
+    }
+
+    /// The interface itself, to be served on a socket.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// How many events there are.
@@ -198,6 +228,7 @@ pub(crate) struct Call<'a> {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
+    remote: Option<SocketAddr>,
     body: Body,
 }
 
@@ -216,6 +247,12 @@ impl Call<'_> {
 
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("X-API-KEY", key)
+    }
+
+    /// From this address; else it is not known from where.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.remote = Some(SocketAddr::new(address.parse().unwrap(), 50_000));
+        self
     }
 
     /// With the root key: for this client.
@@ -238,6 +275,9 @@ impl Call<'_> {
         let mut request = Request::builder().method(Method::from_bytes(self.method.as_bytes()).unwrap()).uri(&self.path);
         for (name, value) in &self.headers {
             request = request.header(name, value);
+        }
+        if let Some(remote) = self.remote {
+            request = request.extension(ConnectInfo(remote));
         }
         let response = self.rest.router.clone().oneshot(request.body(self.body).unwrap()).await.unwrap();
         let (head, body) = response.into_parts();

@@ -1,18 +1,19 @@
 //! `/v1/api-keys`: who may call. A key's text is in the answer that makes it, and nowhere else ever after.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{delete, get};
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::answer::{Created, NoContent};
 use super::auth::{Allowed, Caller, ManageKeys};
 use super::body::JsonBody;
 use super::error::{ApiError, Conflict};
-use super::fields::{Fields, Message, name};
+use super::fields::{Fields, Message, NAME_CHARS, name};
+use super::openapi::{Operation, Routes, Time};
 use super::path::PathId;
-use super::query::{PageView, Query};
+use super::query::{PageParameters, PageView, Query};
 use super::state::Api;
 use crate::domain::client::{ApiKey, KeyHash, Role, new_key_text};
 use crate::domain::ids::{ApiKeyId, ClientId};
@@ -22,28 +23,67 @@ use crate::store::records::{KeyDeletion, Scope};
 /// How much of a key is shown to tell keys apart.
 const PREFIX_LENGTH: usize = 12;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/v1/api-keys", get(list).post(create)).route("/v1/api-keys/{id}", delete(remove))
+pub(super) fn routes() -> Routes {
+    let create = Operation::new("createApiKey", "Makes a key").detail(
+        "The key itself is in this answer alone; only a hash of it is kept. An admin makes keys of its own client, a root key \
+         those of any client and other root keys.",
+    );
+    let remove = Operation::new("deleteApiKey", "Deletes a key")
+        .detail("It opens nothing any more: here at once, on other nodes within seconds.")
+        .conflicts([Conflict::LastRootKey]);
+    Routes::of("API keys", "Who may call, and for what.")
+        .get("/v1/api-keys", Operation::new("listApiKeys", "Lists the keys, without their texts"), list)
+        .post("/v1/api-keys", create, self::create)
+        .delete("/v1/api-keys/{id}", remove, self::remove)
 }
 
-/// A key as lists show it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct KeyView {
-    id: ApiKeyId,
-    client_id: Option<ClientId>,
+/// A key to be made.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", example = json!({"role": "producer", "name": "the pipeline"}))]
+#[expect(dead_code, reason = "it tells callers what `create` reads")]
+struct KeyFields {
+    /// What the key is for.
     role: Role,
+    /// Whose it is. A root key has to name the client, except for another root key; an admin may leave it out.
+    client_id: Option<ClientId>,
+    /// What people call it: one line.
+    #[schemars(length(min = *NAME_CHARS.start(), max = *NAME_CHARS.end()))]
+    name: Option<String>,
+    /// From when on it opens nothing any more: a time to come; never when it is left out.
+    #[schemars(with = "Option<Time>")]
+    expires_at: Option<String>,
+}
+
+/// An API key.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ApiKey")]
+struct KeyView {
+    /// Its id, by which it is deleted.
+    id: ApiKeyId,
+    /// Whose it is; null for a root key.
+    client_id: Option<ClientId>,
+    /// What it is for.
+    role: Role,
+    /// What people call it.
     name: Option<String>,
     /// The key itself; only for who just made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// The first characters of the key, to tell keys apart.
     prefix: String,
+    /// When it was made.
+    #[schemars(with = "Time")]
     created_at: String,
+    /// From when on it opens nothing any more; null if never.
+    #[schemars(with = "Option<Time>")]
     expires_at: Option<String>,
+    /// When it was used last, to a minute; null if never.
+    #[schemars(with = "Option<Time>")]
     last_used_at: Option<String>,
 }
 
-async fn create(State(api): State<Api>, caller: Allowed<ManageKeys>, body: JsonBody) -> Result<(StatusCode, Json<KeyView>), ApiError> {
+async fn create(State(api): State<Api>, caller: Allowed<ManageKeys>, body: JsonBody<KeyFields>) -> Result<Created<KeyView>, ApiError> {
     let now = api.clock.now();
     let wanted = Wanted::read(&body.object()?, &caller, now)?;
     let text = new_key_text(&(api.key_chance)());
@@ -59,21 +99,25 @@ async fn create(State(api): State<Api>, caller: Allowed<ManageKeys>, body: JsonB
         last_used_at: None,
     };
     let stored = api.store.insert_api_key(key.clone(), Some(caller.actor(now))).await?;
-    if stored { Ok((StatusCode::CREATED, Json(KeyView::of(&api, key, Some(text))))) } else { Err(ApiError::NotFound) }
+    if stored { Ok(Created(KeyView::of(&api, key, Some(text)))) } else { Err(ApiError::NotFound) }
 }
 
-async fn list(State(api): State<Api>, caller: Allowed<ManageKeys>, mut query: Query) -> Result<Json<PageView<KeyView>>, ApiError> {
+async fn list(
+    State(api): State<Api>,
+    caller: Allowed<ManageKeys>,
+    mut query: Query<PageParameters>,
+) -> Result<Json<PageView<KeyView>>, ApiError> {
     let page = query.page::<ApiKeyId>();
     query.finish()?;
     let keys = api.store.api_keys(caller.scope(), page.to_store()).await?;
     Ok(Json(page.show(keys, |key| key.id.as_uuid(), |key| KeyView::of(&api, key, None))))
 }
 
-async fn remove(State(api): State<Api>, caller: Allowed<ManageKeys>, PathId(id): PathId<ApiKeyId>) -> Result<StatusCode, ApiError> {
+async fn remove(State(api): State<Api>, caller: Allowed<ManageKeys>, PathId(id): PathId<ApiKeyId>) -> Result<NoContent, ApiError> {
     let deletion = api.store.delete_api_key(caller.scope(), id, Some(caller.actor(api.clock.now()))).await?;
     api.keys.forget();
     match deletion {
-        KeyDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
+        KeyDeletion::Deleted => Ok(NoContent),
         KeyDeletion::NotFound => Err(ApiError::NotFound),
         KeyDeletion::LastRootKey => Err(Conflict::LastRootKey.into()),
     }

@@ -2,56 +2,104 @@
 
 use std::net::IpAddr;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::auth::{Allowed, Audit};
 use super::error::ApiError;
-use super::query::{PageView, Query};
+use super::openapi::{Operation, Routes, Time};
+use super::query::{PageParameters, PageView, Query};
 use super::state::Api;
-use crate::domain::audit::{Actor, AuditEntry, Change};
+use crate::domain::audit::{Action, Actor, AuditEntry, Change, ObjectKind};
 use crate::domain::client::Role;
 use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId};
 use crate::store::records::AuditFilter;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/v1/audit", get(list))
+pub(super) fn routes() -> Routes {
+    let list = Operation::new("listAuditEntries", "Lists who changed what")
+        .detail("Root keys see everything, an admin what is its own client's. Secrets are shown as \"changed\".");
+    Routes::of("Audit", "Who changed what, when and from where.").get("/v1/audit", list, self::list)
 }
 
-#[derive(Serialize)]
+/// Which entries, and which page of them.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it tells callers what `list` reads")]
+struct AuditParameters {
+    /// About this thing alone.
+    object_id: Option<Uuid>,
+    /// Of this time or later.
+    #[schemars(with = "Option<Time>")]
+    from: Option<String>,
+    /// From before this time.
+    #[schemars(with = "Option<Time>")]
+    to: Option<String>,
+    #[schemars(flatten)]
+    page: PageParameters,
+}
+
+/// One change.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AuditEntry")]
 struct EntryView {
+    /// Its id.
     id: AuditEntryId,
+    /// When it was made.
+    #[schemars(with = "Time")]
     at: String,
+    /// Who made it.
     actor: ActorView,
+    /// What was done.
+    #[schemars(with = "Action")]
     action: &'static str,
+    /// To what.
     object: ObjectView,
+    /// The fields that differ as they were before; null for what was not there.
     before: Option<Map<String, Value>>,
+    /// The same fields afterwards; null for what is no more.
     after: Option<Map<String, Value>>,
 }
 
-#[derive(Serialize)]
+/// Who changed something.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Actor")]
 struct ActorView {
+    /// By which key.
     key_id: ApiKeyId,
+    /// The role of that key.
     role: Role,
+    /// Whose key it was; null for a root key.
     client_id: Option<ClientId>,
+    /// From which address the call came, as far as it is known.
+    #[schemars(with = "Option<String>")]
     remote_address: Option<IpAddr>,
 }
 
-#[derive(Serialize)]
+/// What was changed.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AuditedObject")]
 struct ObjectView {
+    /// What kind of thing it is.
+    #[schemars(with = "ObjectKind")]
     kind: &'static str,
+    /// Its id.
     id: Uuid,
+    /// Whose it is; null for what is nobody's.
     client_id: Option<ClientId>,
 }
 
-async fn list(State(api): State<Api>, caller: Allowed<Audit>, mut query: Query) -> Result<Json<PageView<EntryView>>, ApiError> {
+async fn list(
+    State(api): State<Api>,
+    caller: Allowed<Audit>,
+    mut query: Query<AuditParameters>,
+) -> Result<Json<PageView<EntryView>>, ApiError> {
     let filter = AuditFilter { scope: caller.scope(), object_id: query.id("objectId"), from: query.time("from"), to: query.time("to") };
     let page = query.page::<AuditEntryId>();
     query.finish()?;

@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 
 use super::error::ApiError;
 use super::key_cache::Holder;
+use super::openapi::{Input, Operation, Parameter, schema_of};
 use super::state::Api;
 use crate::domain::audit::Actor;
 use crate::domain::client::{KeyHash, Permission, Role};
@@ -24,7 +25,10 @@ use crate::store::records::Scope;
 pub(super) const CLIENT_HEADER: &str = "X-Client-Id";
 
 /// Where the newer edition of the OCR service lives; its own key header is known there too.
-const NEWER_OCR_PREFIX: &str = "/document_webhooks";
+pub(super) const NEWER_OCR_PREFIX: &str = "/document_webhooks";
+
+/// By which the newer edition knows the header of the key.
+pub(super) const NEWER_OCR_KEY_HEADER: &str = "IDEXA-API-KEY";
 
 /// No key is longer: a given root key has at most 128 characters.
 const MAX_KEY_BYTES: usize = 128 * 4;
@@ -117,10 +121,22 @@ impl<P: Wanted> FromRequestParts<Api> for Allowed<P> {
     }
 }
 
+impl<P: Wanted> Input for Allowed<P> {
+    fn declare(operation: &mut Operation) {
+        operation.needs(P::PERMISSION);
+        operation.reads(Parameter::Header {
+            name: CLIENT_HEADER,
+            about: "With a root key: the client to act for. Any other key may name its own client alone.",
+            schema: schema_of::<ClientId>,
+        });
+        operation.refuses([401, 403, 404, 429, 500, 503]);
+    }
+}
+
 fn presented_key(parts: &Parts) -> Option<&str> {
     let header = |name| parts.headers.get(name).and_then(|value| str::from_utf8(value.as_bytes()).ok());
     let newer_ocr = parts.uri.path().starts_with(NEWER_OCR_PREFIX);
-    header("X-API-KEY").or_else(|| header("IDEXA-API-KEY").filter(|_| newer_ocr))
+    header("X-API-KEY").or_else(|| header(NEWER_OCR_KEY_HEADER).filter(|_| newer_ocr))
 }
 
 /// Who holds this key, if anybody does.

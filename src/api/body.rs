@@ -1,14 +1,17 @@
 //! Request bodies: JSON as bytes, read up to the configured cap, declared as JSON and valid UTF-8.
 
 use std::error::Error;
+use std::marker::PhantomData;
 
 use axum::body::{Bytes, HttpBody as _};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
+use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use super::openapi::{Input, Operation, schema_of};
 use super::server::TooSlow;
 use super::state::Api;
 
@@ -16,18 +19,21 @@ use super::state::Api;
 /// many times the memory of its text.
 const MAX_OBJECT_BYTES: usize = 1 << 20;
 
-/// The bytes of a body that is declared as JSON. What they hold is read by the handler.
-pub(super) struct JsonBody(Bytes);
+/// The bytes of a body that is declared as JSON. What they hold is read by the handler; `B` describes it.
+pub(super) struct JsonBody<B> {
+    bytes: Bytes,
+    described: PhantomData<fn() -> B>,
+}
 
-impl JsonBody {
+impl<B> JsonBody<B> {
     /// The body's bytes, and the same as text.
     ///
     /// # Errors
     ///
     /// Refuses what is not UTF-8.
     pub(super) fn text(&self) -> Result<(&Bytes, &str), ApiError> {
-        let text = std::str::from_utf8(&self.0).map_err(|_| ApiError::NotUtf8)?;
-        Ok((&self.0, text))
+        let text = std::str::from_utf8(&self.bytes).map_err(|_| ApiError::NotUtf8)?;
+        Ok((&self.bytes, text))
     }
 
     /// The body as a JSON object.
@@ -36,7 +42,7 @@ impl JsonBody {
     ///
     /// Refuses what is not JSON, JSON that is no object, and what is larger than any object that is needed.
     pub(super) fn object(&self) -> Result<Map<String, Value>, ApiError> {
-        if self.0.len() > MAX_OBJECT_BYTES {
+        if self.bytes.len() > MAX_OBJECT_BYTES {
             return Err(ApiError::TooLarge { limit: MAX_OBJECT_BYTES });
         }
         match serde_json::from_str(self.text()?.1).map_err(ApiError::Malformed)? {
@@ -46,7 +52,7 @@ impl JsonBody {
     }
 }
 
-impl FromRequest<Api> for JsonBody {
+impl<B> FromRequest<Api> for JsonBody<B> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
@@ -54,7 +60,7 @@ impl FromRequest<Api> for JsonBody {
             return Err(ApiError::UnsupportedMediaType);
         }
         match Bytes::from_request(request, api).await {
-            Ok(bytes) => Ok(Self(bytes)),
+            Ok(bytes) => Ok(Self { bytes, described: PhantomData }),
             Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_))) => {
                 Err(ApiError::TooLarge { limit: api.settings.max_body_bytes })
             }
@@ -64,10 +70,17 @@ impl FromRequest<Api> for JsonBody {
     }
 }
 
-/// A body that may be left out.
-pub(super) struct OptionalBody(Option<JsonBody>);
+impl<B: JsonSchema> Input for JsonBody<B> {
+    fn declare(operation: &mut Operation) {
+        operation.reads_body(true, schema_of::<B>);
+        operation.refuses([400, 408, 413, 415, 422]);
+    }
+}
 
-impl OptionalBody {
+/// A body that may be left out.
+pub(super) struct OptionalBody<B>(Option<JsonBody<B>>);
+
+impl<B> OptionalBody<B> {
     /// The body as a JSON object; an empty one when there is no body.
     ///
     /// # Errors
@@ -78,7 +91,7 @@ impl OptionalBody {
     }
 }
 
-impl FromRequest<Api> for OptionalBody {
+impl<B> FromRequest<Api> for OptionalBody<B> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
@@ -96,6 +109,13 @@ fn is_too_slow(rejection: &BytesRejection) -> bool {
         cause = error.source();
     }
     cause.is_some()
+}
+
+impl<B: JsonSchema> Input for OptionalBody<B> {
+    fn declare(operation: &mut Operation) {
+        operation.reads_body(false, schema_of::<B>);
+        operation.refuses([400, 408, 413, 415, 422]);
+    }
 }
 
 /// Whether the media type is `application/json` or `application/<anything>+json`, whatever its parameters.

@@ -1,38 +1,60 @@
 //! `/v1/clients`: the tenants, managed by root keys.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{delete, get};
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
+use super::answer::{Created, NoContent};
 use super::auth::{Allowed, ManageClients};
 use super::body::JsonBody;
 use super::error::ApiError;
-use super::fields::{Fields, name};
+use super::fields::{Fields, NAME_CHARS, name};
+use super::openapi::{Operation, Routes, Time};
 use super::path::PathId;
-use super::query::{PageView, Query};
+use super::query::{PageParameters, PageView, Query};
 use super::state::Api;
 use crate::domain::client::Client;
 use crate::domain::ids::ClientId;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/v1/clients", get(list).post(create)).route("/v1/clients/{id}", delete(remove))
+pub(super) fn routes() -> Routes {
+    let remove_detail = "Its keys open nothing any more, its webhooks are deleted and its pending deliveries cancelled.";
+    Routes::of("Clients", "The tenants that own webhooks, events and keys.")
+        .get("/v1/clients", Operation::new("listClients", "Lists the clients"), list)
+        .post("/v1/clients", Operation::new("createClient", "Makes a client"), create)
+        .delete("/v1/clients/{id}", Operation::new("deleteClient", "Deletes a client").detail(remove_detail), remove)
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ClientView {
-    id: ClientId,
+/// A client to be made.
+#[derive(JsonSchema)]
+#[schemars(example = json!({"name": "Acme"}))]
+#[expect(dead_code, reason = "it tells callers what `create` reads")]
+struct ClientFields {
+    /// What people call it: one line.
+    #[schemars(length(min = *NAME_CHARS.start(), max = *NAME_CHARS.end()))]
     name: String,
+}
+
+/// A client.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Client")]
+struct ClientView {
+    /// Its id: `clientId` elsewhere.
+    id: ClientId,
+    /// What people call it.
+    name: String,
+    /// When it was made.
+    #[schemars(with = "Time")]
     created_at: String,
 }
 
 async fn create(
     State(api): State<Api>,
     caller: Allowed<ManageClients>,
-    body: JsonBody,
-) -> Result<(StatusCode, Json<ClientView>), ApiError> {
+    body: JsonBody<ClientFields>,
+) -> Result<Created<ClientView>, ApiError> {
     let object = body.object()?;
     let mut fields = Fields::of(&object);
     let name = fields.required("name", name);
@@ -40,10 +62,14 @@ async fn create(
     let now = api.clock.now();
     let client = Client { id: api.ids.next(now), name, created_at: now };
     api.store.insert_client(client.clone(), Some(caller.actor(now))).await?;
-    Ok((StatusCode::CREATED, Json(ClientView::of(&api, client))))
+    Ok(Created(ClientView::of(&api, client)))
 }
 
-async fn list(State(api): State<Api>, _: Allowed<ManageClients>, mut query: Query) -> Result<Json<PageView<ClientView>>, ApiError> {
+async fn list(
+    State(api): State<Api>,
+    _: Allowed<ManageClients>,
+    mut query: Query<PageParameters>,
+) -> Result<Json<PageView<ClientView>>, ApiError> {
     let page = query.page::<ClientId>();
     query.finish()?;
     let clients = api.store.clients(page.to_store()).await?;
@@ -51,11 +77,11 @@ async fn list(State(api): State<Api>, _: Allowed<ManageClients>, mut query: Quer
 }
 
 /// Its keys open nothing any more, here at once and on other nodes within seconds.
-async fn remove(State(api): State<Api>, caller: Allowed<ManageClients>, PathId(id): PathId<ClientId>) -> Result<StatusCode, ApiError> {
+async fn remove(State(api): State<Api>, caller: Allowed<ManageClients>, PathId(id): PathId<ClientId>) -> Result<NoContent, ApiError> {
     let now = api.clock.now();
     let deleted = api.store.delete_client(id, now, Some(caller.actor(now))).await?;
     api.keys.forget();
-    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::NotFound) }
+    if deleted { Ok(NoContent) } else { Err(ApiError::NotFound) }
 }
 
 impl ClientView {

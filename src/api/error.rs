@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::delivery::DeliveryState;
@@ -119,7 +120,7 @@ pub(super) enum Conflict {
 }
 
 /// What is wrong with one field.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct FieldError {
     /// The field as the caller names it.
     pub(super) field: Cow<'static, str>,
@@ -134,13 +135,19 @@ impl FieldError {
     }
 }
 
-/// The body of a problem answer.
-#[derive(Serialize)]
-struct Problem<'a> {
+/// What is wrong with a call, as RFC 9457 has it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Problem<'a> {
+    /// Always `about:blank`: the status says what kind of problem it is.
     r#type: &'static str,
+    /// The words for the status.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
+    /// What is wrong, for people.
     detail: String,
+    /// With 422: every field that breaks a rule.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
 }
@@ -149,6 +156,18 @@ impl ApiError {
     /// One field that breaks a rule.
     pub(super) fn field(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    /// The body that says so.
+    pub(super) fn problem(&self) -> Problem<'_> {
+        let status = self.status();
+        Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.to_string(),
+            errors: if let Self::Invalid(errors) = self { errors } else { &[] },
+        }
     }
 
     fn status(&self) -> StatusCode {
@@ -198,14 +217,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
         let status = self.status();
-        let problem = Problem {
-            r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            detail: self.to_string(),
-            errors: if let Self::Invalid(errors) = &self { errors } else { &[] },
-        };
-        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(problem)).into_response();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(self.problem())).into_response();
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }

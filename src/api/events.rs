@@ -1,45 +1,76 @@
 //! `/v1/events`: events with their deliveries. Handing them in is `enqueue`'s.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::auth::{Allowed, Read};
 use super::deliveries::DeliveryView;
-use super::enqueue;
 use super::error::ApiError;
+use super::openapi::{Anything, Operation, Routes, Time};
 use super::path::PathId;
-use super::query::{PageView, Query};
+use super::query::{PageParameters, PageView, Query};
 use super::state::Api;
+use crate::domain::event::EventType;
 use crate::domain::ids::{ClientId, EventId};
 use crate::store::records::{EventDetail, EventFilter};
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/v1/events", get(list).merge(enqueue::events())).route("/v1/events/{id}", get(show))
+pub(super) fn routes() -> Routes {
+    Routes::of("Events", "What happened, and the deliveries that came of it.")
+        .get("/v1/events", Operation::new("listEvents", "Lists events with their deliveries"), list)
+        .get("/v1/events/{id}", Operation::new("showEvent", "Shows an event with its payload and its deliveries"), show)
 }
 
-#[derive(Serialize)]
+/// Which events, and which page of them.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it tells callers what `list` reads")]
+struct EventParameters {
+    /// Of this type alone.
+    r#type: Option<EventType>,
+    /// About this subject alone.
+    subject: Option<String>,
+    #[schemars(flatten)]
+    page: PageParameters,
+}
+
+/// An event.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Event")]
 struct EventView {
+    /// Its id: the `webhook-id` of every request about it.
     id: EventId,
+    /// Whose it is.
     client_id: ClientId,
+    /// What happened.
+    #[schemars(with = "EventType")]
     r#type: String,
+    /// To what it happened: the text that takes the place of `:id` in urls.
     subject: String,
+    /// When it was accepted.
+    #[schemars(with = "Time")]
     created_at: String,
+    /// What came of it: one delivery for each webhook that wanted it.
     deliveries: Vec<DeliveryView>,
 }
 
 /// An event with its payload, in the very bytes that came; lists leave it out, for it may be large.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct EventWithPayload {
     #[serde(flatten)]
     event: EventView,
+    /// What is sent to webhooks: any JSON.
+    #[schemars(with = "Anything")]
     payload: Option<Box<RawValue>>,
 }
 
-async fn list(State(api): State<Api>, caller: Allowed<Read>, mut query: Query) -> Result<Json<PageView<EventView>>, ApiError> {
+async fn list(
+    State(api): State<Api>,
+    caller: Allowed<Read>,
+    mut query: Query<EventParameters>,
+) -> Result<Json<PageView<EventView>>, ApiError> {
     let filter = EventFilter { scope: caller.scope(), event_type: query.parsed("type"), subject: query.text("subject") };
     let page = query.page::<EventId>();
     query.finish()?;

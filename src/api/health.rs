@@ -1,18 +1,24 @@
 //! Whether the process lives, and whether it can do its work. Open to everybody.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::ApiError;
+use super::openapi::{Operation, Routes};
 use super::state::Api;
 
 const ALIVE: &str = "/healthz";
 const READY: &str = "/readyz";
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route(ALIVE, get(alive)).route(READY, get(ready))
+pub(super) fn routes() -> Routes {
+    let readiness = Operation::new("showReadiness", "Says whether the process can do its work")
+        .detail("It cannot while the store is out of reach or of another version.")
+        .also_refuses([503]);
+    Routes::of("Health", "Whether the process lives, and whether it can do its work. No key is needed.")
+        .get(ALIVE, Operation::new("showHealth", "Says that the process lives"), alive)
+        .get(READY, readiness, ready)
 }
 
 /// Whether this is asked for at `path`.
@@ -20,8 +26,10 @@ pub(super) fn is_path(path: &str) -> bool {
     path == ALIVE || path == READY
 }
 
-#[derive(Serialize)]
+/// That all is well.
+#[derive(Serialize, JsonSchema)]
 struct Health {
+    /// Always `ok`.
     status: &'static str,
 }
 

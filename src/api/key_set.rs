@@ -4,16 +4,16 @@
 //! their ids say when they were made. A receiver that knows the id (`keyid` of its signatures) asks for that one with
 //! `?kid=`; without it the newest are listed, so that one call never reads more than that.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::ApiError;
+use super::openapi::{Answer, AnswerShape, Operation, Routes, schema_of};
 use super::query::Query;
 use super::state::Api;
 use crate::domain::ids::SigningKeyId;
@@ -25,23 +25,58 @@ const MOST: u32 = 1_000;
 /// A minute: so much longer a receiver may believe that a key is valid, and so late it may hear of a new one.
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=60");
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/.well-known/webhook-keys", get(show))
+const MEDIA_TYPE: &str = "application/jwk-set+json";
+
+pub(super) fn routes() -> Routes {
+    let show = Operation::new("listPublicKeys", "Lists the public keys that sign requests")
+        .detail("Without `kid` the newest thousand. The answer may be kept for a minute.")
+        .also_refuses([500, 503]);
+    Routes::of("Public keys", "How receivers check signatures. No key is needed.").get("/.well-known/webhook-keys", show, self::show)
 }
 
-#[derive(Serialize)]
+/// Which keys.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it tells callers what `show` reads")]
+struct KeySetParameters {
+    /// The one with this id: the `keyid` of a signature. What is no id names no key.
+    kid: Option<String>,
+}
+
+/// A JSON Web Key Set (RFC 7517).
+#[derive(Serialize, JsonSchema)]
 struct KeySet {
+    /// The keys, the newest first.
     keys: Vec<Jwk>,
 }
 
-#[derive(Serialize)]
+/// A public key (RFC 8037).
+#[derive(Serialize, JsonSchema)]
 struct Jwk {
+    /// Always `OKP`.
     kty: &'static str,
+    /// Always `Ed25519`.
     crv: &'static str,
+    /// Always `sig`.
     r#use: &'static str,
+    /// Always `EdDSA`.
     alg: &'static str,
+    /// Its id.
     kid: SigningKeyId,
+    /// The key itself, in base64url.
     x: String,
+}
+
+impl Answer for KeySet {
+    fn declare(operation: &mut Operation) {
+        operation.answers(AnswerShape::new(200, MEDIA_TYPE, schema_of::<Self>));
+    }
+}
+
+impl IntoResponse for KeySet {
+    fn into_response(self) -> Response {
+        let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)), (header::CACHE_CONTROL, CACHED)];
+        (headers, axum::Json(self).into_response().into_body()).into_response()
+    }
 }
 
 impl From<PublicKey> for Jwk {
@@ -50,7 +85,7 @@ impl From<PublicKey> for Jwk {
     }
 }
 
-async fn show(State(api): State<Api>, mut query: Query) -> Result<Response, ApiError> {
+async fn show(State(api): State<Api>, mut query: Query<KeySetParameters>) -> Result<KeySet, ApiError> {
     let kid = query.text("kid");
     query.finish()?;
     let keys = match kid.map(|kid| kid.parse::<SigningKeyId>()) {
@@ -58,7 +93,5 @@ async fn show(State(api): State<Api>, mut query: Query) -> Result<Response, ApiE
         Some(Ok(id)) => api.store.public_keys(Some(id), api.clock.now(), 1).await?,
         None => api.store.public_keys(None, api.clock.now(), MOST).await?,
     };
-    let set = KeySet { keys: keys.into_iter().map(Jwk::from).collect() };
-    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json")), (header::CACHE_CONTROL, CACHED)];
-    Ok((headers, axum::Json(set).into_response().into_body()).into_response())
+    Ok(KeySet { keys: keys.into_iter().map(Jwk::from).collect() })
 }

@@ -7,7 +7,13 @@
 //! - who may do what, and how often: `auth`, with `key_cache` before the store, `key_uses` behind it, and `rates`
 //! - how every refusal looks: `error`
 //! - how input is read: `body`, `fields`, `path`, `query`
+//! - how answers look: `answer`, and a view beside each handler
+//! - how all of it is described to callers: `openapi`
+//!
+//! A new route: write its handler with types that describe themselves (`JsonBody<Fields>`, `Query<Parameters>`, views that
+//! derive `JsonSchema`), and put it into the `routes()` of its noun with a name and a sentence. The tests ask for the rest.
 
+mod answer;
 mod api_keys;
 mod audit;
 mod auth;
@@ -23,6 +29,7 @@ mod key_cache;
 mod key_set;
 mod key_uses;
 mod nodes;
+mod openapi;
 mod path;
 mod query;
 mod rates;
@@ -43,22 +50,28 @@ pub use self::server::{BodyPace, ServerLimits, serve};
 pub use self::state::{ApiSettings, ApiState, KeyChance, SigningChance};
 
 use self::error::ApiError;
+use self::openapi::Routes;
 use self::state::Api;
 
 /// The whole interface as a service.
 pub fn router(state: ApiState) -> Router {
-    let routes = Router::new()
-        .merge(api_keys::routes())
-        .merge(audit::routes())
-        .merge(clients::routes())
-        .merge(deliveries::routes())
+    guarded(all_routes(), state)
+}
+
+/// Every route, in the order in which they are described.
+fn all_routes() -> Routes {
+    openapi::routes()
+        .merge(webhooks::ocr_routes())
         .merge(enqueue::routes())
         .merge(events::routes())
-        .merge(health::routes())
-        .merge(key_set::routes())
+        .merge(webhooks::v1_routes())
+        .merge(deliveries::routes())
+        .merge(clients::routes())
+        .merge(api_keys::routes())
+        .merge(audit::routes())
         .merge(nodes::routes())
-        .merge(webhooks::routes());
-    guarded(routes, state)
+        .merge(key_set::routes())
+        .merge(health::routes())
 }
 
 /// What a node answers that only delivers: whether it is well.
@@ -66,15 +79,17 @@ pub fn health_router(state: ApiState) -> Router {
     guarded(health::routes(), state)
 }
 
-fn guarded(routes: Router<Api>, state: ApiState) -> Router {
+fn guarded(routes: Routes, state: ApiState) -> Router {
     let max_body_bytes = state.settings.max_body_bytes;
+    let description = routes.document().to_string();
     routes
+        .into_router()
         .fallback(|| async { ApiError::NotFound })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .layer(CatchPanicLayer::custom(answer_to_panic))
         .layer(map_response(async |response| mark(response)))
-        .with_state(Api::new(state))
+        .with_state(Api::new(state, description.into()))
 }
 
 /// A panic costs the one call; what it says is for the log alone.

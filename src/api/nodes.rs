@@ -1,42 +1,54 @@
 //! `/v1/nodes`: the processes that share the store, for root keys.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::auth::{Allowed, ManageClients};
 use super::error::ApiError;
-use super::query::Query;
+use super::openapi::{Operation, Routes, Time};
 use super::state::Api;
 use crate::domain::ids::NodeId;
+use crate::domain::node::NodeRole;
 use crate::store::records::KnownNode;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/v1/nodes", get(list))
+pub(super) fn routes() -> Routes {
+    Routes::of("Nodes", "The processes that share the store.").get("/v1/nodes", Operation::new("listNodes", "Lists the nodes"), list)
 }
 
-#[derive(Serialize)]
+/// The nodes.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Nodes")]
 struct NodesView {
+    /// All of them: there are never so many that they would need pages.
     items: Vec<NodeView>,
 }
 
-#[derive(Serialize)]
+/// A running process.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Node")]
 struct NodeView {
+    /// Its id; another one after every start.
     id: NodeId,
+    /// What it calls itself.
     name: String,
+    /// What it does.
+    #[schemars(with = "NodeRole")]
     role: &'static str,
+    /// Which version of the program it is.
     version: String,
+    /// When it started.
+    #[schemars(with = "Time")]
     started_at: String,
     /// Seconds since its last heartbeat, by the clock of the store.
     silent_seconds: f64,
+    /// Deliveries that it has claimed.
     in_flight: u64,
 }
 
-/// All of them: there are never so many that they would need pages.
-async fn list(State(api): State<Api>, _: Allowed<ManageClients>, query: Query) -> Result<Json<NodesView>, ApiError> {
-    query.finish()?;
+async fn list(State(api): State<Api>, _: Allowed<ManageClients>) -> Result<Json<NodesView>, ApiError> {
     let items = api.store.nodes().await?.into_iter().map(|known| NodeView::of(&api, known)).collect();
     Ok(Json(NodesView { items }))
 }

@@ -3,17 +3,20 @@
 //! Unknown parameters are ignored; a known one that is wrong or comes twice is named.
 
 use std::fmt::Display;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::Serialize;
 use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::error::{ApiError, FieldError};
+use super::openapi::{Input, Operation, Parameter};
 use super::state::Api;
 use crate::domain::time::Timestamp;
 use crate::store::records::Page;
@@ -21,13 +24,25 @@ use crate::store::records::Page;
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
 
-/// The parameters of a request. Readers collect what is wrong; [`Query::finish`] refuses it all at once.
-pub(super) struct Query {
-    pairs: Vec<(String, String)>,
-    errors: Vec<FieldError>,
+/// Which page of a list.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it tells callers what `Query::page` reads")]
+pub(super) struct PageParameters {
+    /// How many entries at most; 50 when it is left out.
+    #[schemars(range(min = 1, max = MAX_LIMIT))]
+    limit: Option<u32>,
+    /// The `nextCursor` of the page before this one.
+    cursor: Option<String>,
 }
 
-impl FromRequestParts<Api> for Query {
+/// The parameters of a request, which `P` describes. Readers collect what is wrong; [`Query::finish`] refuses it all at once.
+pub(super) struct Query<P> {
+    pairs: Vec<(String, String)>,
+    errors: Vec<FieldError>,
+    described: PhantomData<fn() -> P>,
+}
+
+impl<P> FromRequestParts<Api> for Query<P> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
@@ -35,9 +50,16 @@ impl FromRequestParts<Api> for Query {
     }
 }
 
-impl Query {
+impl<P: JsonSchema> Input for Query<P> {
+    fn declare(operation: &mut Operation) {
+        operation.reads(Parameter::Query(P::json_schema));
+        operation.refuses([422]);
+    }
+}
+
+impl<P> Query<P> {
     fn parse(text: &str) -> Self {
-        Self { pairs: form_urlencoded::parse(text.as_bytes()).into_owned().collect(), errors: Vec::new() }
+        Self { pairs: form_urlencoded::parse(text.as_bytes()).into_owned().collect(), errors: Vec::new(), described: PhantomData }
     }
 
     /// A parameter as text.
@@ -111,11 +133,14 @@ impl<Id: Copy> PageRequest<Id> {
     }
 }
 
-/// A page of a list as callers get it.
-#[derive(Serialize)]
+/// A page of a list.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "PageOf{T}")]
 pub(super) struct PageView<T> {
+    /// What the page holds, the newest first.
     items: Vec<T>,
+    /// What to send as `cursor` to get the page after this one; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -133,7 +158,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::DeliveryId;
 
-    fn broken<T>(text: &str, read: impl FnOnce(&mut Query) -> T) -> Vec<String> {
+    fn broken<T>(text: &str, read: impl FnOnce(&mut Query<PageParameters>) -> T) -> Vec<String> {
         let mut query = Query::parse(text);
         read(&mut query);
         query.errors.into_iter().map(|error| format!("{} {}", error.field, error.message)).collect()
@@ -155,7 +180,7 @@ mod tests {
 
     #[test]
     fn wrong_parameters_are_named_and_unknown_ones_ignored() {
-        let page = Query::page::<DeliveryId>;
+        let page = Query::<PageParameters>::page::<DeliveryId>;
 
         assert_eq!(broken("unknown=1&limit=200", page), Vec::<String>::new());
         assert_eq!(broken("limit=0", page), ["limit must be 1 to 200"]);
@@ -166,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_time_with_an_unescaped_plus_is_understood() {
-        let mut query = Query::parse("from=2024-04-11T14:12:33+00:00");
+        let mut query = Query::<PageParameters>::parse("from=2024-04-11T14:12:33+00:00");
 
         assert_eq!(query.time("from"), Timestamp::parse_rfc3339("2024-04-11T14:12:33Z"));
     }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::FixedOffset;
 
 use super::key_cache::KeyCache;
@@ -72,15 +73,17 @@ pub(super) struct Shared {
     pub(super) requests: Rates<ApiKeyId>,
     /// How many unknown keys came from where.
     pub(super) unknown_keys: Rates<Neighbourhood>,
+    /// The OpenAPI document, as it is sent.
+    pub(super) description: Bytes,
 }
 
 impl Api {
     /// Made within a runtime, whose tasks help it.
-    pub(super) fn new(state: ApiState) -> Self {
+    pub(super) fn new(state: ApiState, description: Bytes) -> Self {
         let keys = KeyCache::new(KeyUses::start(Arc::clone(&state.store)));
         let requests = Rates::new(state.settings.requests);
         let unknown_keys = Rates::new(state.settings.unknown_keys);
-        Self(Arc::new(Shared { state, keys, requests, unknown_keys }))
+        Self(Arc::new(Shared { state, keys, requests, unknown_keys, description }))
     }
 
     /// A time as callers get it.

@@ -57,6 +57,11 @@ impl FailureReason {
         (Self::Unsendable, "unsendable"),
     ];
 
+    /// Every word that [`Self::as_str`] writes.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        std::iter::once("status").chain(Self::WORDS.into_iter().map(|(_, word)| word))
+    }
+
     /// The word for it in the API and in stores; every status is `status`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

@@ -72,6 +72,9 @@ macro_rules! words {
         }
 
         impl $name {
+            /// Each of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
             /// The word for it in the API and in stores.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -83,7 +86,7 @@ macro_rules! words {
             /// What [`Self::as_str`] writes so.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                [$(Self::$variant,)+].into_iter().find(|known| known.as_str() == text)
+                Self::ALL.iter().copied().find(|known| known.as_str() == text)
             }
         }
     };

@@ -102,6 +102,11 @@ pub enum DeadLetterReason {
 }
 
 impl DeadLetterReason {
+    /// Every word that [`Self::as_str`] writes.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        std::iter::once("exhausted").chain(FailureReason::words())
+    }
+
     /// The word for it in the API and in stores.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

@@ -68,6 +68,9 @@ impl LaneView {
 }
 
 impl LaneState {
+    /// Every way in which a lane can stand.
+    pub const ALL: [Self; 4] = [Self::Idle, Self::Busy, Self::HeldBack, Self::Open];
+
     /// The word for it in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -81,6 +84,9 @@ impl LaneState {
 }
 
 impl BreakerState {
+    /// Every state of a breaker.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
     /// The word for it in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -40,6 +40,9 @@ pub enum NodeRole {
 pub struct NotARole;
 
 impl NodeRole {
+    /// Every role.
+    pub const EACH: [Self; 3] = [Self::All, Self::Api, Self::Worker];
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -73,7 +76,7 @@ impl FromStr for NodeRole {
     type Err = NotARole;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::All, Self::Api, Self::Worker].into_iter().find(|role| role.as_str() == text).ok_or(NotARole)
+        Self::EACH.into_iter().find(|role| role.as_str() == text).ok_or(NotARole)
     }
 }
 

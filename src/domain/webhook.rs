@@ -173,6 +173,9 @@ pub enum DisableReason {
 }
 
 impl WebhookState {
+    /// Every word that [`Self::as_str`] knows.
+    pub const WORDS: [&str; 3] = ["active", "paused", "disabled"];
+
     /// Whether deliveries go out.
     #[must_use]
     pub const fn is_active(&self) -> bool {
@@ -191,6 +194,9 @@ impl WebhookState {
 }
 
 impl DisableReason {
+    /// Every reason.
+    pub const ALL: [Self; 2] = [Self::Gone, Self::FailingTooLong];
+
     /// The word for it in the API and in stores.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -203,6 +209,6 @@ impl DisableReason {
     /// The reason that [`Self::as_str`] writes so.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Gone, Self::FailingTooLong].into_iter().find(|reason| reason.as_str() == text)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 }

@@ -1,11 +1,49 @@
 //! Which deliveries a query asks for.
 
-use super::super::query::Query;
+use schemars::JsonSchema;
+
+use super::super::openapi::Time;
+use super::super::query::{PageParameters, Query};
 use crate::domain::delivery::DeliveryState;
+use crate::domain::event::EventType;
+use crate::domain::ids::{EventId, WebhookId};
 use crate::store::records::{DeliveryFilter, Scope};
 
+/// Which dead letters, and which page of them.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it tells callers what `read` reads")]
+pub(super) struct DeadLetterParameters {
+    /// For this webhook alone.
+    webhook_id: Option<WebhookId>,
+    /// Of this event alone.
+    event_id: Option<EventId>,
+    /// Of events of this type alone.
+    r#type: Option<EventType>,
+    /// About this subject alone.
+    subject: Option<String>,
+    /// Made at this time or later.
+    #[schemars(with = "Option<Time>")]
+    from: Option<String>,
+    /// Made before this time.
+    #[schemars(with = "Option<Time>")]
+    to: Option<String>,
+    #[schemars(flatten)]
+    page: PageParameters,
+}
+
+/// Which deliveries, and which page of them.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it tells callers what `list` reads")]
+pub(super) struct DeliveryParameters {
+    /// In this state alone.
+    state: Option<DeliveryState>,
+    #[schemars(flatten)]
+    others: DeadLetterParameters,
+}
+
 /// Reads the filters; what is wrong is noted in `query`.
-pub(super) fn read(query: &mut Query, scope: Scope, state: Option<DeliveryState>) -> DeliveryFilter {
+pub(super) fn read<P>(query: &mut Query<P>, scope: Scope, state: Option<DeliveryState>) -> DeliveryFilter {
     DeliveryFilter {
         scope,
         webhook_id: query.id("webhookId"),

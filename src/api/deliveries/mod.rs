@@ -3,14 +3,15 @@
 mod filter;
 mod view;
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
+use self::filter::{DeadLetterParameters, DeliveryParameters};
 use self::view::{DetailView, SummaryView};
+use super::answer::Accepted;
 use super::auth::{Allowed, Operate, Read};
 use super::error::{ApiError, Conflict};
+use super::openapi::{Operation, Routes};
 use super::path::PathId;
 use super::query::{PageView, Query};
 use super::state::Api;
@@ -24,27 +25,33 @@ pub(super) use self::view::DeliveryView;
 type List = Json<PageView<SummaryView>>;
 
 /// A delivery that was changed.
-type Changed = (StatusCode, Json<SummaryView>);
+type Changed = Accepted<SummaryView>;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/v1/deliveries", get(list))
-        .route("/v1/deliveries/{id}", get(show))
-        .route("/v1/deliveries/{id}/redeliver", post(redeliver))
-        .route("/v1/deliveries/{id}/cancel", post(cancel))
-        .route("/v1/dead-letters", get(dead_letters))
+pub(super) fn routes() -> Routes {
+    let show = Operation::new("showDelivery", "Shows a delivery with its attempts, and why it stands where it stands");
+    let redeliver = Operation::new("redeliverDelivery", "Sends a delivery again")
+        .detail("It is pending again, with a new series of attempts. Receivers see the same `webhook-id`.")
+        .conflicts([Conflict::NotRedeliverable(DeliveryState::InFlight), Conflict::WebhookDeleted]);
+    let cancel = Operation::new("cancelDelivery", "Calls a pending delivery off")
+        .conflicts([Conflict::NotCancellable(DeliveryState::Delivered), Conflict::WebhookDeleted]);
+    Routes::of("Deliveries", "Events on their way to webhooks, and those that were given up.")
+        .get("/v1/deliveries", Operation::new("listDeliveries", "Lists deliveries"), list)
+        .get("/v1/deliveries/{id}", show, self::show)
+        .post("/v1/deliveries/{id}/redeliver", redeliver, self::redeliver)
+        .post("/v1/deliveries/{id}/cancel", cancel, self::cancel)
+        .get("/v1/dead-letters", Operation::new("listDeadLetters", "Lists the deliveries that were given up"), dead_letters)
 }
 
-async fn list(State(api): State<Api>, caller: Allowed<Read>, mut query: Query) -> Result<List, ApiError> {
+async fn list(State(api): State<Api>, caller: Allowed<Read>, mut query: Query<DeliveryParameters>) -> Result<List, ApiError> {
     let state = query.parsed("state");
     page(&api, caller.scope(), state, query).await
 }
 
-async fn dead_letters(State(api): State<Api>, caller: Allowed<Read>, query: Query) -> Result<List, ApiError> {
+async fn dead_letters(State(api): State<Api>, caller: Allowed<Read>, query: Query<DeadLetterParameters>) -> Result<List, ApiError> {
     page(&api, caller.scope(), Some(DeliveryState::DeadLettered), query).await
 }
 
-async fn page(api: &Api, scope: Scope, state: Option<DeliveryState>, mut query: Query) -> Result<List, ApiError> {
+async fn page<P>(api: &Api, scope: Scope, state: Option<DeliveryState>, mut query: Query<P>) -> Result<List, ApiError> {
     let filter = filter::read(&mut query, scope, state);
     let page = query.page::<DeliveryId>();
     query.finish()?;
@@ -80,7 +87,7 @@ async fn changed(
     match change {
         DeliveryChange::Changed => {
             let detail = find(api, scope, id).await?;
-            Ok((StatusCode::ACCEPTED, Json(SummaryView::of(api, detail.summary))))
+            Ok(Accepted(SummaryView::of(api, detail.summary)))
         }
         DeliveryChange::NotFound => Err(ApiError::NotFound),
         DeliveryChange::NotAllowedIn(state) => Err(not_allowed(state).into()),

@@ -1,34 +1,70 @@
 //! `POST /api_document/completions`: documents are finished. A completion is the event `document.finished` whose
 //! subject is the document's id and whose payload is the document as it came.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::post;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::super::auth::{Allowed, Enqueue};
 use super::super::body::JsonBody;
 use super::super::error::ApiError;
+use super::super::openapi::{Operation, Routes};
 use super::super::state::Api;
 use super::idempotency::RequestKey;
 use super::items::look_up;
 use super::reader::{Item, ItemReader};
-use super::request::{Accepted, take_in};
-use crate::domain::event::EventType;
+use super::request::{Accepted, OneOrMany, take_in};
+use crate::domain::event::{EventType, MAX_IDEMPOTENCY_KEY_CHARS, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::store::records::Enqueued;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/api_document/completions", post(accept))
+pub(super) fn routes() -> Routes {
+    let accept = Operation::new("acceptCompletions", "Takes in that documents are finished").detail(
+        "Each becomes the event `document.finished`. 202 means that events and deliveries are on stable storage; on any other \
+         answer, or none, send it again with the same idempotency key.",
+    );
+    Routes::of("OCR completions", "Documents that are finished.").post("/api_document/completions", accept, self::accept)
+}
+
+/// A finished document, as the OCR service shows it. All of it is sent on, byte for byte.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", example = example())]
+#[expect(dead_code, reason = "it tells callers what `completion` reads")]
+struct CompletionFields {
+    /// The id of the document: it takes the place of `:id` in urls.
+    #[schemars(length(min = 1, max = MAX_SUBJECT_CHARS))]
+    id: String,
+    /// Makes a repeat return the first answer.
+    #[schemars(length(min = 1, max = MAX_IDEMPOTENCY_KEY_CHARS))]
+    idempotency_key: Option<String>,
+}
+
+fn example() -> Value {
+    json!({
+        "id": "bc1bc4ea-6a6d-4c3c-9f5a-3f0f7f3c8a11",
+        "type": 1,
+        "fileType": "pdf",
+        "data": {"invoice": "2024-0017", "total": 99.5},
+        "processTime": 10.02,
+        "status": 1,
+        "statusDesc": "FINISHED",
+        "createdAt": "2024-04-11T14:12:23.721194-03:00",
+        "updatedAt": "2024-04-11T14:12:33.741194-03:00",
+    })
 }
 
 /// A document that was accepted.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct AcceptedDocument {
+    /// The event that it became: the `webhook-id` of every request about it.
     event_id: EventId,
+    /// The id of the document.
     document_id: String,
+    /// Its deliveries: one for each webhook that wants it.
     delivery_ids: Vec<DeliveryId>,
+    /// Whether it was taken in before, with the same idempotency key.
     duplicate: bool,
 }
 
@@ -36,7 +72,7 @@ async fn accept(
     State(api): State<Api>,
     caller: Allowed<Enqueue>,
     request_key: RequestKey,
-    body: JsonBody,
+    body: JsonBody<OneOrMany<CompletionFields>>,
 ) -> Result<Accepted<AcceptedDocument>, ApiError> {
     take_in(&api, &caller, &request_key, &body, (completion, AcceptedDocument::of)).await
 }

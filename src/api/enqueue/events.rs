@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::routing::{MethodRouter, post};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::super::auth::{Allowed, Enqueue};
 use super::super::body::JsonBody;
 use super::super::error::ApiError;
+use super::super::openapi::{Anything, Operation, Routes, Time};
 use super::super::state::Api;
 use super::idempotency::RequestKey;
 use super::items::look_up;
 use super::reader::{Item, ItemReader, is_null};
-use super::request::{Accepted, take_in};
-use crate::domain::event::{EventType, InvalidEventType};
+use super::request::{Accepted, OneOrMany, take_in};
+use crate::domain::event::{EventType, InvalidEventType, MAX_IDEMPOTENCY_KEY_CHARS, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::domain::time::Timestamp;
 use crate::store::records::Enqueued;
@@ -25,17 +27,46 @@ const MAX_AHEAD: Duration = Duration::from_hours(365 * 24);
 
 const FIELDS: [&str; 5] = ["type", "subject", "payload", "idempotencyKey", "deliverAt"];
 
-pub(in super::super) fn accepting() -> MethodRouter<Api> {
-    post(accept)
+pub(super) fn routes() -> Routes {
+    let accept = Operation::new("acceptEvents", "Takes events in").detail(
+        "202 means that events and deliveries are on stable storage; on any other answer, or none, send it again with the same \
+         idempotency key.",
+    );
+    Routes::of("Events", "What happened, and the deliveries that came of it.").post("/v1/events", accept, self::accept)
+}
+
+/// An event to be taken in.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+#[schemars(example = json!({"type": "invoice.paid", "subject": "2024-0017", "payload": {"total": 99.5}, "idempotencyKey": "0017-paid"}))]
+#[expect(dead_code, reason = "it tells callers what `event` reads")]
+struct EventFields {
+    /// What happened.
+    r#type: EventType,
+    /// To what it happened: it takes the place of `:id` in urls.
+    #[schemars(length(min = 1, max = MAX_SUBJECT_CHARS))]
+    subject: String,
+    /// What is sent, byte for byte: any JSON.
+    payload: Anything,
+    /// Makes a repeat return the first answer.
+    #[schemars(length(min = 1, max = MAX_IDEMPOTENCY_KEY_CHARS))]
+    idempotency_key: Option<String>,
+    /// When to send it, at most a year ahead; at once when it is left out or past.
+    #[schemars(with = "Option<Time>")]
+    deliver_at: Option<String>,
 }
 
 /// An event that was accepted.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct AcceptedEvent {
+    /// Its id: the `webhook-id` of every request about it.
     event_id: EventId,
+    /// To what it happened.
     subject: String,
+    /// Its deliveries: one for each webhook that wants it.
     delivery_ids: Vec<DeliveryId>,
+    /// Whether it was taken in before, with the same idempotency key.
     duplicate: bool,
 }
 
@@ -43,7 +74,7 @@ async fn accept(
     State(api): State<Api>,
     caller: Allowed<Enqueue>,
     request_key: RequestKey,
-    body: JsonBody,
+    body: JsonBody<OneOrMany<EventFields>>,
 ) -> Result<Accepted<AcceptedEvent>, ApiError> {
     take_in(&api, &caller, &request_key, &body, (event, AcceptedEvent::of)).await
 }

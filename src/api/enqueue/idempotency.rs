@@ -3,8 +3,10 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use serde_json::json;
 
 use super::super::error::ApiError;
+use super::super::openapi::{Input, Operation, Parameter, object};
 use super::super::state::Api;
 use crate::domain::event::MAX_IDEMPOTENCY_KEY_CHARS;
 
@@ -31,6 +33,16 @@ impl FromRequestParts<Api> for RequestKey {
             Ok(key) if fits(key) => Ok(Self(Some(key.to_owned()))),
             _ => Err(ApiError::field(HEADER, KEY_RULE)),
         }
+    }
+}
+
+impl Input for RequestKey {
+    fn declare(operation: &mut Operation) {
+        operation.reads(Parameter::Header {
+            name: HEADER,
+            about: "Makes a repeat of this request return the first answer. A key in an item goes before it.",
+            schema: |_| object([("type", json!("string")), ("minLength", json!(1)), ("maxLength", json!(MAX_IDEMPOTENCY_KEY_CHARS))]),
+        });
     }
 }
 

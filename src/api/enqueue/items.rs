@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::super::error::ApiError;
 
 /// The most items of one request.
-const MAX_ITEMS: usize = 1_000;
+pub(super) const MAX_ITEMS: usize = 1_000;
 
 /// The items of a body, each as the text that came.
 pub(super) struct Items<'a> {

@@ -10,12 +10,8 @@ mod items;
 mod reader;
 mod request;
 
-use axum::Router;
+use super::openapi::Routes;
 
-pub(super) use self::events::accepting as events;
-
-use super::state::Api;
-
-pub(super) fn routes() -> Router<Api> {
-    completions::routes()
+pub(super) fn routes() -> Routes {
+    completions::routes().merge(events::routes())
 }

@@ -1,15 +1,15 @@
 //! One request to enqueue: its items checked, then stored together.
 
-use axum::Json;
-use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::answer;
 use super::super::auth::Caller;
 use super::super::body::JsonBody;
 use super::super::error::ApiError;
 use super::super::state::Api;
 use super::idempotency::RequestKey;
-use super::items::Items;
+use super::items::{Items, MAX_ITEMS};
 use super::reader::{Item, ItemReader};
 use crate::domain::event::Event;
 use crate::domain::ids::ClientId;
@@ -17,13 +17,25 @@ use crate::domain::time::Timestamp;
 use crate::store::records::{Enqueued, NewEvent};
 
 /// The answer to a request: what was accepted, one `E` per item.
-pub(super) type Accepted<E> = (StatusCode, Json<AcceptedEvents<E>>);
+pub(super) type Accepted<E> = answer::Accepted<AcceptedEvents<E>>;
 
-/// The body of that answer.
-#[derive(Serialize)]
+/// What was accepted: all of it is on stable storage.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{E}s")]
 pub(super) struct AcceptedEvents<E> {
+    /// How many events.
     accepted: usize,
+    /// What became of each, in the order of the request.
     events: Vec<E>,
+}
+
+/// One object, or a list of them that is stored as a whole or not at all.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "OneOrMany{F}")]
+#[expect(dead_code, reason = "it tells callers what `take_in` reads")]
+pub(super) enum OneOrMany<F> {
+    One(F),
+    Many(#[schemars(length(min = 1, max = MAX_ITEMS))] Vec<F>),
 }
 
 /// Reads one item's text; `None` once something is noted as wrong.
@@ -35,11 +47,11 @@ pub(super) type ReadItem = fn(&mut ItemReader<'_>, &str) -> Result<Option<Item>,
 /// # Errors
 ///
 /// Refuses the request if any item is wrong, and names all that is.
-pub(super) async fn take_in<E>(
+pub(super) async fn take_in<F, E>(
     api: &Api,
     caller: &Caller,
     request_key: &RequestKey,
-    body: &JsonBody,
+    body: &JsonBody<F>,
     (read, view): (ReadItem, fn(String, Enqueued) -> E),
 ) -> Result<Accepted<E>, ApiError> {
     let client_id = caller.client_id()?;
@@ -49,10 +61,10 @@ pub(super) async fn take_in<E>(
     let events = items.into_iter().map(|item| new_event(api, client_id, now, item)).collect();
     let enqueued = api.intake.enqueue(events).await?;
     let events: Vec<E> = subjects.into_iter().zip(enqueued).map(|(subject, enqueued)| view(subject, enqueued)).collect();
-    Ok((StatusCode::ACCEPTED, Json(AcceptedEvents { accepted: events.len(), events })))
+    Ok(answer::Accepted(AcceptedEvents { accepted: events.len(), events }))
 }
 
-fn read_all(body: &JsonBody, request_key: &RequestKey, now: Timestamp, read: ReadItem) -> Result<Vec<Item>, ApiError> {
+fn read_all<F>(body: &JsonBody<F>, request_key: &RequestKey, now: Timestamp, read: ReadItem) -> Result<Vec<Item>, ApiError> {
     let (bytes, text) = body.text()?;
     let items = &Items::of(bytes, text)?;
     let mut errors = Vec::new();

@@ -22,8 +22,12 @@ use crate::domain::retry::{RetryPolicy, RetryPolicyError};
 use crate::domain::target_url::{IdInUrl, LoginUrl, TargetUrl};
 use crate::domain::webhook::{AuthorizationFields, DOCUMENT_FINISHED, DeliverySettings, SecretObject, WebhookDefinition};
 
-const MAX_EVENTS: usize = 100;
-const MAX_AUTHORIZATION_BYTES: usize = 8_192;
+pub(super) const MAX_EVENTS: usize = 100;
+pub(super) const MAX_AUTHORIZATION_BYTES: usize = 8_192;
+pub(super) const MAX_HEADER_AUTH_CHARS: usize = 64;
+pub(super) const MIN_TIMEOUT_MS: u32 = 100;
+pub(super) const MAX_TIMEOUT_MS: u32 = 300_000;
+pub(super) const MAX_IN_FLIGHT: u32 = 1_024;
 const MAX_LOGIN_BODY_BYTES: usize = 16 * 1_024;
 
 /// The definition that `object` writes.
@@ -93,7 +97,7 @@ fn event_type(value: &Value) -> Result<EventType, Message> {
 
 fn authorization(fields: &mut Fields<'_>, settings: &ApiSettings) -> AuthorizationFields {
     let authorization = AuthorizationFields {
-        header_auth: fields.optional("headerAuth", |value| header_text(text(value, 0..=64)?)).map(str::to_owned),
+        header_auth: fields.optional("headerAuth", |value| header_text(text(value, 0..=MAX_HEADER_AUTH_CHARS)?)).map(str::to_owned),
         fixed: fields.optional("authorization", fixed_authorization),
         url: fields.optional("authorizationUrl", |value| login_url(value, settings)),
         method: fields.optional("authorizationMethod", method),
@@ -124,8 +128,10 @@ fn is_form(content_type: &str) -> bool {
 fn delivery(fields: &mut Fields<'_>) -> DeliverySettings {
     DeliverySettings {
         retry: retry(fields),
-        timeout: fields.optional("timeoutMs", |value| integer(value, 100..=300_000)).map(|ms| Duration::from_millis(ms.into())),
-        max_in_flight: fields.optional("maxInFlight", |value| integer(value, 1..=1_024)),
+        timeout: fields
+            .optional("timeoutMs", |value| integer(value, MIN_TIMEOUT_MS..=MAX_TIMEOUT_MS))
+            .map(|ms| Duration::from_millis(ms.into())),
+        max_in_flight: fields.optional("maxInFlight", |value| integer(value, 1..=MAX_IN_FLIGHT)),
         rate_limit: rate_limit(fields),
         http_signature: http_signature(fields).unwrap_or(false),
     }

@@ -33,9 +33,15 @@ pub(super) enum Edition {
 }
 
 impl Edition {
+    /// The fields that callers write.
+    pub(super) fn written(self) -> impl Iterator<Item = &'static str> {
+        let more: &[&str] = if self == Self::V1 { &V1_FIELDS } else { &[] };
+        OCR_FIELDS.into_iter().chain(more.iter().copied())
+    }
+
     /// Whether a field is one that callers write.
     pub(super) fn writes(self, field: &str) -> bool {
-        OCR_FIELDS.contains(&field) || self == Self::V1 && V1_FIELDS.contains(&field)
+        self.written().any(|known| known == field)
     }
 
     /// Whether a webhook is shown.

@@ -1,19 +1,33 @@
 //! How a webhook's lane stands, as callers see it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::openapi::Time;
 use super::super::state::Api;
-use crate::domain::lane::LaneView as Lane;
+use crate::domain::lane::{BreakerState, LaneState, LaneView as Lane};
 
 /// A lane on the node that answers.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Lane")]
 pub(super) struct LaneView {
+    /// How it stands, in one word.
+    #[schemars(with = "LaneState")]
     state: &'static str,
+    /// Requests under way.
     in_flight: u32,
+    /// How many may be under way at present.
     limit: u32,
+    /// Whether the receiver is thought to be there: `open` means that it is not.
+    #[schemars(with = "BreakerState")]
     breaker: &'static str,
+    /// When one request is sent to see whether the receiver is there again; null unless that time is to come.
+    #[schemars(with = "Option<Time>")]
     next_probe_at: Option<String>,
+    /// Until when nothing is sent because the receiver asked for a pause or no login worked; null unless that time is to
+    /// come.
+    #[schemars(with = "Option<Time>")]
     held_back_until: Option<String>,
 }
 

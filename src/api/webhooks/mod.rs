@@ -5,16 +5,12 @@ mod by_id;
 mod change;
 mod definition;
 mod edition;
+mod fields;
 mod lane_view;
 mod ocr;
 mod signing;
 mod v1;
 mod view;
 
-use axum::Router;
-
-use super::state::Api;
-
-pub(super) fn routes() -> Router<Api> {
-    ocr::routes().merge(v1::routes())
-}
+pub(super) use self::ocr::routes as ocr_routes;
+pub(super) use self::v1::routes as v1_routes;

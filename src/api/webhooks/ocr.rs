@@ -1,31 +1,46 @@
 //! The OCR document service's routes, exactly as its document has them, under the paths of both of its editions.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 
 use super::super::auth::{Allowed, ManageWebhooks, Read};
 use super::super::body::JsonBody;
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Conflict};
+use super::super::openapi::{Operation, Routes};
 use super::super::state::Api;
+use super::by_id::Names;
 use super::edition::Edition;
+use super::fields::OcrFields;
 use super::view::{OcrView, View};
 use super::{actions, by_id};
 use crate::store::records::Page;
 
-const PATHS: [(&str, &str); 2] =
-    [("/api_document/document_webhooks", "/api_document/document_webhooks/{id}"), ("/document_webhooks", "/document_webhooks/{id}")];
+const NAMES: Names = Names { show: "showOcrWebhook", replace: "replaceOcrWebhook", merge: "changeOcrWebhook", delete: "deleteOcrWebhook" };
+
+const NEWER_NAMES: Names = Names {
+    show: "showNewerOcrWebhook",
+    replace: "replaceNewerOcrWebhook",
+    merge: "changeNewerOcrWebhook",
+    delete: "deleteNewerOcrWebhook",
+};
 
 /// How many webhooks are read at once for a list.
 const READ_AT_ONCE: u32 = 200;
 
-pub(super) fn routes() -> Router<Api> {
-    PATHS
-        .into_iter()
-        .fold(Router::new(), |router, (all, one)| router.route(all, get(list).post(create)).route(one, by_id::routes::<OcrView>()))
+pub(in super::super) fn routes() -> Routes {
+    let list = |id| Operation::new(id, "Lists the webhooks that have a type");
+    let create = |id| Operation::new(id, "Makes a webhook").conflicts([Conflict::TypeTaken]);
+    let older = Routes::of("OCR document webhooks", "As the OCR document service has them.")
+        .get("/api_document/document_webhooks", list("listOcrWebhooks"), self::list)
+        .post("/api_document/document_webhooks", create("createOcrWebhook"), self::create);
+    let newer = Routes::of("OCR document webhooks, newer edition", "The same under the paths of the service's newer edition.")
+        .get("/document_webhooks", list("listNewerOcrWebhooks"), self::list)
+        .post("/document_webhooks", create("createNewerOcrWebhook"), self::create);
+    let older = by_id::routes::<OcrView>(older, "/api_document/document_webhooks/{id}", &NAMES);
+    older.merge(by_id::routes::<OcrView>(newer, "/document_webhooks/{id}", &NEWER_NAMES))
 }
 
-async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody) -> Result<Json<OcrView>, ApiError> {
+async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody<OcrFields>) -> Result<Json<OcrView>, ApiError> {
     let webhook = actions::create(&api, &caller, body.object()?, Edition::Ocr).await?;
     Ok(Json(OcrView::of(&api, webhook)))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -11,36 +12,54 @@ use super::super::auth::{Allowed, ManageWebhooks};
 use super::super::body::OptionalBody;
 use super::super::error::{ApiError, Conflict};
 use super::super::fields::{Fields, integer};
+use super::super::openapi::Time;
 use super::super::path::PathId;
 use super::super::state::Api;
+use super::fields::RotationFields;
 use crate::domain::ids::{SigningKeyId, WebhookId};
 use crate::domain::signature::{Scheme, SigningKey, SigningKeys, SigningSecret};
 use crate::store::records::SigningRotation;
 
 /// How long the keys before a new one sign along with it: a day, and at most a month.
 const DEFAULT_OVERLAP_SECONDS: u32 = 86_400;
-const MAX_OVERLAP_SECONDS: u32 = 30 * 86_400;
+pub(super) const MAX_OVERLAP_SECONDS: u32 = 30 * 86_400;
 
 /// A new key: the only answer that holds it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "NewSigningKey")]
 pub(super) struct NewKeyView {
+    /// With `hmac-sha256`: what both sides share, `whsec_…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// With `ed25519`: what the receiver needs, `whpk_…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
+    /// Until when the keys before this one sign as well; null if there are none.
+    #[schemars(with = "Option<Time>")]
     previous_valid_until: Option<String>,
+    /// Its id.
     key_id: SigningKeyId,
+    /// How it signs.
+    #[schemars(with = "Scheme")]
     scheme: &'static str,
 }
 
-/// What is known of the keys of a webhook.
-#[derive(Serialize)]
+/// What is known of the keys that sign the requests of a webhook.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Signing")]
 pub(super) struct SigningView {
+    /// How the newest key signs.
+    #[schemars(with = "Scheme")]
     scheme: &'static str,
+    /// The id of the newest key.
     key_id: SigningKeyId,
+    /// When it was made.
+    #[schemars(with = "Time")]
     created_at: String,
+    /// Until when the keys before it sign as well; null if there are none.
+    #[schemars(with = "Option<Time>")]
     previous_valid_until: Option<String>,
 }
 
@@ -62,7 +81,7 @@ pub(super) async fn rotate_secret(
     State(api): State<Api>,
     caller: Allowed<ManageWebhooks>,
     PathId(id): PathId<WebhookId>,
-    body: OptionalBody,
+    body: OptionalBody<RotationFields>,
 ) -> Result<Json<NewKeyView>, ApiError> {
     let (scheme, overlap) = wanted(&body.object()?)?;
     let (now, secret) = (api.clock.now(), new_secret(&api, scheme)?);

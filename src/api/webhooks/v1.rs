@@ -1,37 +1,49 @@
 //! `/v1/webhooks`: every field, every webhook, and holding deliveries back.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
+use super::super::answer::Created;
 use super::super::auth::{Allowed, ManageWebhooks, Operate, Read};
 use super::super::body::JsonBody;
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Conflict};
+use super::super::openapi::{Operation, Routes};
 use super::super::path::PathId;
-use super::super::query::{PageView, Query};
+use super::super::query::{PageParameters, PageView, Query};
 use super::super::state::Api;
+use super::by_id::Names;
 use super::edition::Edition;
+use super::fields::V1Fields;
 use super::view::{V1View, View};
 use super::{actions, by_id, signing};
 use crate::domain::ids::WebhookId;
 use crate::domain::webhook::WebhookState;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/v1/webhooks", get(list).post(create))
-        .route("/v1/webhooks/{id}", by_id::routes::<V1View>())
-        .route("/v1/webhooks/{id}/pause", post(pause))
-        .route("/v1/webhooks/{id}/resume", post(resume))
-        .route("/v1/webhooks/{id}/rotate-secret", post(signing::rotate_secret))
+const NAMES: Names = Names { show: "showWebhook", replace: "replaceWebhook", merge: "changeWebhook", delete: "deleteWebhook" };
+
+pub(in super::super) fn routes() -> Routes {
+    let create = Operation::new("createWebhook", "Makes a webhook").conflicts([Conflict::TypeTaken]);
+    let pause = Operation::new("pauseWebhook", "Holds the deliveries of a webhook back").detail("They wait; none is dropped.");
+    let resume = Operation::new("resumeWebhook", "Sends the deliveries of a webhook again")
+        .detail("Also those of one that the dispatcher disabled.");
+    let rotate = Operation::new("rotateSigningKey", "Makes a new key that signs the requests of a webhook")
+        .detail("The key is in this answer alone. Until `previousValidUntil` the keys before it sign as well.")
+        .conflicts([Conflict::TooManySigningKeys]);
+    let routes = Routes::of("Webhooks", "Where and how events are sent.")
+        .get("/v1/webhooks", Operation::new("listWebhooks", "Lists the webhooks"), list)
+        .post("/v1/webhooks", create, self::create);
+    by_id::routes::<V1View>(routes, "/v1/webhooks/{id}", &NAMES)
+        .post("/v1/webhooks/{id}/pause", pause, self::pause)
+        .post("/v1/webhooks/{id}/resume", resume, self::resume)
+        .post("/v1/webhooks/{id}/rotate-secret", rotate, signing::rotate_secret)
 }
 
-async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody) -> Result<(StatusCode, Json<V1View>), ApiError> {
+async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody<V1Fields>) -> Result<Created<V1View>, ApiError> {
     let webhook = actions::create(&api, &caller, body.object()?, Edition::V1).await?;
-    Ok((StatusCode::CREATED, Json(V1View::of(&api, webhook))))
+    Ok(Created(V1View::of(&api, webhook)))
 }
 
-async fn list(State(api): State<Api>, caller: Allowed<Read>, mut query: Query) -> Result<Json<PageView<V1View>>, ApiError> {
+async fn list(State(api): State<Api>, caller: Allowed<Read>, mut query: Query<PageParameters>) -> Result<Json<PageView<V1View>>, ApiError> {
     let page = query.page::<WebhookId>();
     query.finish()?;
     let webhooks = api.store.webhooks(caller.scope(), page.to_store()).await?;

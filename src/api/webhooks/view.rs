@@ -1,11 +1,16 @@
 //! A webhook as callers see it. `authorizationBody` has no place here, and other secrets come masked.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::super::openapi::Time;
 use super::super::state::Api;
 use super::edition::Edition;
+use super::fields::{OcrFields, V1Fields};
 use super::lane_view::LaneView;
 use super::signing::SigningView;
 use crate::domain::authorization::mask_authorization;
@@ -15,54 +20,119 @@ use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::method::Method;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::retry::RetryPolicy;
-use crate::domain::webhook::{Webhook, WebhookState};
+use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 
 /// The OCR service's document: exactly these keys, in this order, null for what is absent.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "OcrWebhook")]
 pub(super) struct OcrView {
+    /// Its id.
     id: WebhookId,
+    /// Whose it is.
     client_id: ClientId,
+    /// What people call it.
     name: String,
+    /// The code of what it is called for; null for a webhook that names its events itself.
     r#type: Option<i64>,
+    /// How it is called.
     method: Method,
+    /// Headers that are sent along; those that hold secrets masked.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     headers: Option<Map<String, Value>>,
+    /// The word before a fetched access token.
     header_auth: Option<String>,
+    /// Where it is called, with `:id` for the subject of the event.
     url: String,
+    /// The fixed `Authorization` header, masked.
     authorization: Option<String>,
+    /// Where an access token is fetched.
     authorization_url: Option<String>,
+    /// How it is fetched.
     authorization_method: Option<Method>,
+    /// Headers of the login; those that hold secrets masked.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     authorization_headers: Option<Map<String, Value>>,
+    /// Which attribute of the answer holds the access token.
     authorization_response_token_attr: Option<String>,
+    /// When it was made.
+    #[schemars(with = "Time")]
     created_at: String,
+    /// When its definition was last changed.
+    #[schemars(with = "Time")]
     updated_at: String,
 }
 
-/// The same and what `/v1` has besides.
-#[derive(Serialize)]
+/// The OCR service's fields of a webhook and what there is besides.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Webhook")]
 pub(super) struct V1View {
     #[serde(flatten)]
     ocr: OcrView,
+    /// The event types that it is called for.
+    #[schemars(with = "Vec<EventType>")]
     events: Vec<String>,
+    /// Whether it is called.
+    #[schemars(with = "WebhookState")]
     state: &'static str,
+    /// Why the dispatcher disabled it; null if it did not.
+    #[schemars(with = "Option<DisableReason>")]
     disable_reason: Option<&'static str>,
+    /// Its own schedule of attempts; null for the configuration's.
+    #[schemars(with = "Option<RetryView>")]
     retry: Option<RetryPolicy>,
+    /// Its own limit for an attempt in milliseconds; null for the configuration's.
+    #[schemars(with = "Option<u64>")]
     timeout_ms: Option<u128>,
+    /// Its own limit of requests under way; null for the configuration's.
     max_in_flight: Option<u32>,
+    /// How many requests may start in a while; null for any number.
+    #[schemars(with = "Option<RateLimitView>")]
     rate_limit: Option<RateLimit>,
+    /// Whether requests carry an HTTP message signature (RFC 9421).
     http_signature: HttpSignatureView,
+    /// What is known of the keys that sign; null if nothing is signed.
     signing: Option<SigningView>,
+    /// How its lane stands on the node that answers.
     lane: LaneView,
 }
 
-#[derive(Serialize)]
+/// Whether there is an HTTP message signature.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HttpSignature")]
 struct HttpSignatureView {
+    /// Whether there is one.
     enabled: bool,
 }
 
+/// A schedule of attempts.
+#[derive(JsonSchema)]
+#[schemars(rename = "Retry", rename_all = "camelCase")]
+#[expect(dead_code, reason = "it tells callers how a `RetryPolicy` is written")]
+struct RetryView {
+    /// How long to wait after the first, the second, … failed attempt.
+    delays_seconds: Vec<u64>,
+    /// By which part of it chance lengthens or shortens each delay.
+    jitter: f64,
+}
+
+/// At most so many starts in any period of so many seconds.
+#[derive(JsonSchema)]
+#[schemars(rename = "RateLimit", rename_all = "camelCase")]
+#[expect(dead_code, reason = "it tells callers how a `RateLimit` is written")]
+struct RateLimitView {
+    /// How many requests.
+    requests: u32,
+    /// In how many seconds.
+    per_seconds: u32,
+}
+
 /// A way to show a webhook.
-pub(super) trait View: Serialize + Send + 'static {
+pub(super) trait View: Serialize + JsonSchema + Send + 'static {
+    /// What callers write to make or change one.
+    type Fields: JsonSchema + 'static;
+
     /// Which fields it is about.
     const EDITION: Edition;
 
@@ -71,6 +141,8 @@ pub(super) trait View: Serialize + Send + 'static {
 }
 
 impl View for OcrView {
+    type Fields = OcrFields;
+
     const EDITION: Edition = Edition::Ocr;
 
     fn of(api: &Api, webhook: Webhook) -> Self {
@@ -98,6 +170,8 @@ impl View for OcrView {
 }
 
 impl View for V1View {
+    type Fields = V1Fields;
+
     const EDITION: Edition = Edition::V1;
 
     fn of(api: &Api, webhook: Webhook) -> Self {

@@ -29,6 +29,9 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// Every scheme.
+    pub const ALL: [Self; 2] = [Self::HmacSha256, Self::Ed25519];
+
     /// The word for it in the API, in stores and in RFC 9421.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -43,7 +46,7 @@ impl FromStr for Scheme {
     type Err = NotAKey;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::HmacSha256, Self::Ed25519].into_iter().find(|scheme| scheme.as_str() == text).ok_or(NotAKey)
+        Self::ALL.into_iter().find(|scheme| scheme.as_str() == text).ok_or(NotAKey)
     }
 }
 

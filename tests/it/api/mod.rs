@@ -11,6 +11,7 @@ mod idempotency;
 mod isolation;
 mod key_life;
 mod ocr_webhooks;
+mod openapi;
 mod protocol;
 mod rates;
 mod roles;

@@ -5,7 +5,7 @@
 
 mod special;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
@@ -16,7 +16,12 @@ use super::allowed_network::AllowedNetwork;
 #[derive(Clone, Debug, Default)]
 pub struct AddressPolicy {
     allow: Vec<AllowedNetwork>,
+    /// Where the dispatcher itself listens.
+    own: Option<SocketAddr>,
 }
+
+/// The rule that only an entry of exactly that address and port lifts: a dispatcher that calls itself may never end.
+const OWN_LISTENER: &str = "own listener";
 
 /// The address may not be called. Which address and why is for operators; whoever wrote the url must not learn it, or
 /// the dispatcher becomes a scanner of its own network.
@@ -33,7 +38,15 @@ impl AddressPolicy {
     /// Public addresses, and `allow`.
     #[must_use]
     pub const fn new(allow: Vec<AllowedNetwork>) -> Self {
-        Self { allow }
+        Self { allow, own: None }
+    }
+
+    /// The same, but for the address where the dispatcher itself listens. One that listens on every address is known on
+    /// this machine's loopback addresses alone.
+    #[must_use]
+    pub const fn apart_from(mut self, own: SocketAddr) -> Self {
+        self.own = Some(own);
+        self
     }
 
     /// Whether `port` of `ip` may be called.
@@ -42,7 +55,8 @@ impl AddressPolicy {
     ///
     /// Names the rule that refuses the address and that no entry of the allow list lifts.
     pub fn check(&self, ip: IpAddr, port: u16) -> Result<(), RefusedAddress> {
-        match refusal(ip.to_canonical()) {
+        let rule = if self.is_own(ip.to_canonical(), port) { Some(OWN_LISTENER) } else { refusal(ip.to_canonical()) };
+        match rule {
             Some(rule) if !self.allows(ip, port, rule) => Err(RefusedAddress { address: ip, rule }),
             _ => Ok(()),
         }
@@ -63,13 +77,25 @@ impl AddressPolicy {
         }
     }
 
-    /// The ports that something is allowed for by name. What is allowed may differ on each of them, and nowhere else.
+    /// The ports that something is allowed or refused for by name. What is allowed may differ on each of them, and nowhere
+    /// else.
     pub fn named_ports(&self) -> impl Iterator<Item = u16> {
-        self.allow.iter().filter_map(|entry| entry.port)
+        self.allow.iter().filter_map(|entry| entry.port).chain(self.own.map(|own| own.port()))
+    }
+
+    fn is_own(&self, ip: IpAddr, port: u16) -> bool {
+        self.own.is_some_and(|own| {
+            let is_everywhere = own.ip().is_unspecified() && (ip.is_loopback() || ip.is_unspecified());
+            own.port() == port && (is_everywhere || own.ip().to_canonical() == ip)
+        })
     }
 
     fn allows(&self, ip: IpAddr, port: u16, rule: &str) -> bool {
-        let lifts = |entry: &&AllowedNetwork| rule != CLOUD_METADATA || is_single_address(entry);
+        let lifts = |entry: &&AllowedNetwork| match rule {
+            OWN_LISTENER => is_single_address(entry) && entry.port.is_some(),
+            CLOUD_METADATA => is_single_address(entry),
+            _ => true,
+        };
         let covers = |entry: &AllowedNetwork| entry.covers(ip, port) || entry.covers(ip.to_canonical(), port);
         self.allow.iter().filter(lifts).any(covers)
     }
@@ -153,6 +179,26 @@ mod tests {
         assert_eq!(rule(&exact, "169.254.169.254", 8080), "cloud metadata");
         assert_eq!(rule(&exact, "169.254.170.2", 80), "cloud metadata");
         assert_eq!(rule(&exact, "fd00:ec2::254", 80), PUBLIC);
+    }
+
+    #[test]
+    fn the_dispatcher_does_not_call_itself_unless_that_is_named_exactly() {
+        let listens = |own: &str, allow: &[&str]| policy(allow).apart_from(own.parse().unwrap());
+        let local = listens("127.0.0.1:8080", &["127.0.0.0/8", "::1"]);
+        let everywhere = listens("[::]:8080", &["0.0.0.0/0", "::/0"]);
+        let public = listens("8.8.8.8:443", &[]);
+
+        assert_eq!(rule(&local, "127.0.0.1", 8080), "own listener");
+        assert_eq!(rule(&local, "::ffff:127.0.0.1", 8080), "own listener");
+        assert_eq!((rule(&local, "127.0.0.1", 8081), rule(&local, "127.0.0.2", 8080)), (PUBLIC, PUBLIC));
+        for address in ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::"] {
+            assert_eq!(rule(&everywhere, address, 8080), "own listener", "{address}");
+        }
+        assert_eq!(rule(&everywhere, "10.0.0.1", 8080), PUBLIC);
+        assert_eq!((rule(&public, "8.8.8.8", 443), rule(&public, "8.8.8.8", 80)), ("own listener", PUBLIC));
+        assert_eq!(rule(&listens("127.0.0.1:8080", &["127.0.0.1:8080"]), "127.0.0.1", 8080), PUBLIC);
+        assert_eq!(rule(&listens("127.0.0.1:8080", &["127.0.0.1"]), "127.0.0.1", 8080), "own listener");
+        assert_eq!(local.named_ports().collect::<Vec<_>>(), [8080]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The composition root: the only place that names concrete back ends and clients, and the order of start and stop.
 //!
 //! ```text
-//! start: store ─► node known, claims of the dead back ─► root key ─► outgoing calls ─► pool ─► intake ─► API ─► maintenance
+//! start: port taken ─► outgoing calls ─► store ─► node known, claims of the dead back ─► root key ─► pool ─► intake ─► API ─► maintenance
 //! stop:  claiming ends; API (calls under way are answered) ─► intake  beside  pool (in flight finishes, the rest goes
 //!        back), both within the drain limit ─► node gone ─► store
 //! ```
@@ -82,21 +82,22 @@ impl App {
     /// Starts everything. When it comes back the API answers and deliveries go out.
     ///
     /// # Errors
-    /// When the store cannot be opened, the address is taken, or the system has no CA certificates.
+    /// When the store cannot be opened, the address is taken, or there are no CA certificates or none that can be used.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        // Whoever calls before everything stands waits for it.
+        let listener =
+            TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        let address = listener.local_addr()?;
+        let addresses = AddressPolicy::new(config.egress.allow.clone()).apart_from(address);
+        let caller = caller(config, addresses.clone())?;
         let foundation = Foundation::lay(config).await?;
         let Foundation { store, clock, ids, chance, .. } = &foundation;
         let membership = join(config, &foundation).await.context("the node could not be made known")?;
         info!(node.id = %membership.id(), "store opened");
         let new_root_key = foundation.ensure_root_key(config).await.context("no root key could be made")?;
 
-        let policy = Arc::new(AddressPolicy::new(config.egress.allow.clone()));
-        let caller: Arc<dyn Caller> = Arc::new(HttpCaller::new(Arc::clone(&policy), &egress_settings(config))?);
         let pool = pool(config, &membership, &foundation, caller)?;
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config), intake_bounds(config)));
-        let listener =
-            TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
-        let address = listener.local_addr()?;
 
         let (stop_api, stop_background) = (CancellationToken::new(), CancellationToken::new());
         let background = TaskTracker::new();
@@ -129,7 +130,7 @@ impl App {
             ids: Arc::clone(ids),
             key_chance: chance.key_source(),
             signing_chance: chance.seed_source(),
-            settings: api_settings(config),
+            settings: api_settings(config, addresses),
         });
         let api = tokio::spawn(api::serve(listener, router, server_limits(config), stop_api.clone()));
         let store = Arc::clone(store);
@@ -230,6 +231,14 @@ async fn join(config: &Config, foundation: &Foundation) -> Result<Arc<Membership
     Membership::join(node, heartbeat, Arc::clone(&foundation.store)).await
 }
 
+/// What makes every call to a url that a customer typed.
+fn caller(config: &Config, addresses: AddressPolicy) -> anyhow::Result<Arc<dyn Caller>> {
+    if config.egress.proxy().is_some() {
+        warn!(proxy = %config.egress.proxy, "every call goes through egress.proxy: which addresses names lead to is now the proxy's to check");
+    }
+    Ok(Arc::new(HttpCaller::new(Arc::new(addresses), egress_settings(config))?))
+}
+
 fn pool(config: &Config, membership: &Arc<Membership>, foundation: &Foundation, caller: Arc<dyn Caller>) -> anyhow::Result<Arc<Pool>> {
     let Foundation { store, clock, chance, .. } = foundation;
     let settings = pool_settings(config)?;
@@ -300,6 +309,8 @@ fn egress_settings(config: &Config) -> EgressSettings {
         idle_connections_per_host: config.egress.idle_connections_per_host,
         user_agent: config.delivery.user_agent.clone(),
         allow_http: config.egress.allow_http,
+        ca_file: config.egress.ca_file().map(Into::into),
+        proxy: config.egress.proxy().cloned(),
     }
 }
 
@@ -314,12 +325,12 @@ fn intake_bounds(config: &Config) -> Bounds {
     }
 }
 
-fn api_settings(config: &Config) -> ApiSettings {
+fn api_settings(config: &Config, addresses: AddressPolicy) -> ApiSettings {
     ApiSettings {
         max_body_bytes: config.server.max_body_bytes,
         time_offset: config.server.time_offset,
         allow_http: config.egress.allow_http,
-        addresses: AddressPolicy::new(config.egress.allow.clone()),
+        addresses,
         requests: Allowance::per_second(config.api.requests_per_second, config.api.request_burst),
         unknown_keys: Allowance::per_minute(config.api.unknown_keys_per_minute),
     }

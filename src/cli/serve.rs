@@ -6,7 +6,7 @@ use clap::Args;
 use secrecy::ExposeSecret;
 use tracing::{info, warn};
 
-use super::{ConfigArgs, asked_to_stop};
+use super::{ConfigArgs, asked_to_stop, environment};
 use crate::app::App;
 use crate::config::Config;
 use crate::telemetry;
@@ -33,6 +33,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<()> {
     let config = args.config.load(overrides)?;
     telemetry::init_logs(&config.log.level, config.log.format)?;
     raise_open_files(&config);
+    warn_of_ignored_proxies(&environment());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(&config))
 }
@@ -44,6 +45,14 @@ fn raise_open_files(config: &Config) {
         Ok(limit) if limit >= wanted => {}
         Ok(limit) => warn!(limit, wanted, "the system allows few open files; under load connections will fail: raise `ulimit -n`"),
         Err(error) => warn!(%error, "the limit on open files cannot be raised"),
+    }
+}
+
+/// Whoever set these may think that they are used.
+fn warn_of_ignored_proxies(environment: &[(String, String)]) {
+    let names_a_proxy = |name: &str| ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    for (name, _) in environment.iter().filter(|(name, value)| names_a_proxy(name) && !value.is_empty()) {
+        warn!(name, "a proxy that the environment names is not used; set egress.proxy if it should be");
     }
 }
 

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use self::api::ApiConfig;
 use self::check::Check;
 pub use self::delivery::DeliveryConfig;
-pub use self::egress::EgressConfig;
+pub use self::egress::{EgressConfig, NotAProxyUrl, Proxy};
 pub use self::error::{ConfigError, ConfigErrors, Origin};
 pub use self::intake::IntakeConfig;
 pub use self::lanes::LanesConfig;

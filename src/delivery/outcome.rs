@@ -51,7 +51,7 @@ pub const fn of_status(status: u16) -> AttemptOutcome {
 #[must_use]
 pub const fn of_send_error(error: &SendError) -> AttemptOutcome {
     match error {
-        SendError::BlockedAddress(_) => AttemptOutcome::Permanent(FailureReason::AddressNotAllowed),
+        SendError::BlockedAddress(_) | SendError::PlainHttp => AttemptOutcome::Permanent(FailureReason::AddressNotAllowed),
         SendError::Timeout => AttemptOutcome::Retryable(FailureReason::Timeout),
         SendError::Dns(_) => AttemptOutcome::Retryable(FailureReason::Dns),
         SendError::Connect(_) => AttemptOutcome::Retryable(FailureReason::Connect),

@@ -35,7 +35,8 @@ pub fn build(definition: &Definition, event: &Event, now: Timestamp) -> Result<O
     }
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now.as_seconds()));
     let body = webhook.method.carries_body().then(|| event.payload.clone());
-    let mut request = OutboundRequest { method: webhook.method, url, headers, body };
+    let client_certificate = webhook.authorization.client_certificate.clone();
+    let mut request = OutboundRequest { method: webhook.method, url, headers, body, client_certificate };
     if definition.webhook.signing_keys.current().is_some() {
         sign(&mut request, definition, event, now);
     }

@@ -192,7 +192,7 @@ impl Finding {
 /// the lane.
 fn weigh_login_failure(failure: &LoginFailure) -> Finding {
     let (outcome, feedback) = match failure {
-        LoginFailure::NoAnswer(SendError::BlockedAddress(_)) => {
+        LoginFailure::NoAnswer(SendError::BlockedAddress(_) | SendError::PlainHttp) => {
             (AttemptOutcome::Permanent(FailureReason::AddressNotAllowed), Feedback::LoginFailed)
         }
         LoginFailure::Unsendable(_) => (AttemptOutcome::Permanent(FailureReason::Unsendable), Feedback::None),

@@ -62,9 +62,9 @@ impl RestClient {
             connect_timeout: TIMEOUT,
             idle_connections_per_host: 64,
             user_agent: concat!(env!("CARGO_PKG_NAME"), "-demo").to_owned(),
-            allow_http: true,
+            ..EgressSettings::default()
         };
-        let caller = Arc::new(HttpCaller::new(Arc::new(AddressPolicy::new(allowed)), &settings)?);
+        let caller = Arc::new(HttpCaller::new(Arc::new(AddressPolicy::new(allowed)), settings)?);
         let base = Url::parse(&format!("http://{address}"))?;
         Ok(Self { caller, base, key: header_of(key)? })
     }
@@ -142,7 +142,7 @@ impl RestClient {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         headers.extend(idempotency_key.map(|key| (IDEMPOTENCY_KEY, key)));
-        let request = OutboundRequest { method, url: self.base.join(path)?, headers, body };
+        let request = OutboundRequest { method, url: self.base.join(path)?, headers, body, client_certificate: None };
         let answer = self.send(request, tries).await.with_context(|| format!("{what} got no answer"))?;
         if !(200..300).contains(&answer.status) {
             bail!("{what} was answered with {}: {}", answer.status, String::from_utf8_lossy(&answer.body));

@@ -1,6 +1,7 @@
 //! Who changed what: the entry that every change over the API leaves, and what it says of a thing before and after.
 //!
-//! Only fields that differ are told. A secret is never told: where it differs, or comes and goes, it is "changed".
+//! Only fields that differ are told. A secret is never told: where it differs, or comes and goes, it is "changed". Of a url
+//! the values of its query are not told, which may be secrets.
 
 use std::net::IpAddr;
 
@@ -13,7 +14,6 @@ use super::delivery::DeliveryState;
 use super::headers::{Headers, holds_secret};
 use super::ids::{ApiKeyId, AuditEntryId, ClientId};
 use super::signature::SigningKey;
-use super::target_url::LoginUrl;
 use super::time::Timestamp;
 use super::webhook::{SecretObject, Webhook, WebhookState};
 
@@ -216,6 +216,8 @@ impl Change {
 #[derive(PartialEq)]
 enum Field {
     Open(Value),
+    /// What it is, and what of it is told.
+    Masked(Value, String),
     Secret(Value),
 }
 
@@ -226,14 +228,13 @@ type Picture = Vec<(String, Field)>;
 fn picture(webhook: &Webhook) -> Picture {
     let definition = &webhook.definition;
     let (authorization, delivery) = (&definition.authorization, &definition.delivery);
+    let certificate = authorization.client_certificate.as_deref();
     let open = [
         ("name", json!(definition.name)),
         ("type", json!(definition.type_code)),
         ("events", json!(definition.events.iter().map(super::event::EventType::as_str).collect::<Vec<_>>())),
         ("method", json!(definition.method)),
-        ("url", json!(definition.url.as_str())),
         ("headerAuth", json!(authorization.header_auth)),
-        ("authorizationUrl", json!(authorization.url.as_ref().map(LoginUrl::as_str))),
         ("authorizationMethod", json!(authorization.method)),
         ("authorizationResponseTokenAttr", json!(authorization.response_token_attr)),
         ("retry", json!(delivery.retry)),
@@ -241,16 +242,22 @@ fn picture(webhook: &Webhook) -> Picture {
         ("maxInFlight", json!(delivery.max_in_flight)),
         ("rateLimit", json!(delivery.rate_limit)),
         ("httpSignature", json!({ "enabled": delivery.http_signature })),
+        ("clientCertificate", json!(certificate.map(|certificate| &certificate.facts().sha256))),
     ];
+    let url = Field::Masked(definition.url.as_str().into(), definition.url.to_string());
+    let login_url = authorization.url.as_ref().map(|url| Field::Masked(url.as_str().into(), url.to_string()));
+    let urls = [("url", Some(url)), ("authorizationUrl", login_url)];
     let secret = [
         ("authorization", json!(authorization.fixed.as_ref().map(ExposeSecret::expose_secret))),
         ("authorizationBody", json!(authorization.body.as_ref().map(SecretObject::expose))),
+        ("clientKey", json!(certificate.map(|certificate| certificate.key().expose_secret()))),
     ];
+    let urls = urls.into_iter().filter_map(|(name, field)| Some((name.to_owned(), field?)));
     let open = open.map(|(name, value)| (name.to_owned(), Field::Open(value)));
     let secret = secret.map(|(name, value)| (name.to_owned(), Field::Secret(value)));
     let headers = header_fields("headers", definition.headers.as_ref());
     let login_headers = header_fields("authorizationHeaders", authorization.headers.as_ref());
-    open.into_iter().chain(secret).chain(headers).chain(login_headers).filter(|(_, field)| !field.is_absent()).collect()
+    open.into_iter().chain(urls).chain(secret).chain(headers).chain(login_headers).filter(|(_, field)| !field.is_absent()).collect()
 }
 
 /// Each header as a field of its own, so that one that changed is told without the others.
@@ -269,6 +276,7 @@ impl Field {
     fn told(&self) -> Value {
         match self {
             Self::Open(value) => value.clone(),
+            Self::Masked(_, told) => told.as_str().into(),
             Self::Secret(_) => CHANGED.into(),
         }
     }
@@ -315,7 +323,7 @@ mod tests {
     use super::super::event::EventType;
     use super::super::method::Method;
     use super::super::signature::SigningKeys;
-    use super::super::target_url::{IdInUrl, TargetUrl};
+    use super::super::target_url::{IdInUrl, LoginUrl, TargetUrl};
     use super::super::webhook::{AuthorizationFields, DeliverySettings, WebhookDefinition};
     use super::*;
 
@@ -379,6 +387,24 @@ mod tests {
             assert!(!format!("{change:?}").contains("s3cret"), "{change:?}");
             assert!(format!("{change:?}").contains("changed"), "{change:?}");
         }
+    }
+
+    #[test]
+    fn the_query_of_a_url_is_not_told_and_its_change_is() {
+        let before = webhook();
+        let mut after = before.clone();
+        after.definition.url = TargetUrl::parse("https://example.com/:id?key=s3cret", IdInUrl::Required).unwrap();
+        let mut rotated = after.clone();
+        rotated.definition.url = TargetUrl::parse("https://example.com/:id?key=0ther", IdInUrl::Required).unwrap();
+        rotated.definition.authorization.url = Some(LoginUrl::parse("https://example.com/login?key=s3cret").unwrap());
+
+        let added = Change::webhook_updated(&before, &after).unwrap();
+        assert_eq!(Value::from(added.before.unwrap()), json!({"url": "https://example.com/:id"}));
+        assert_eq!(Value::from(added.after.unwrap()), json!({"url": "https://example.com/:id?key=****"}));
+        let changed = Change::webhook_updated(&after, &rotated).unwrap();
+        assert_eq!(Value::from(changed.before.unwrap()), json!({"url": "https://example.com/:id?key=****"}));
+        let told = json!({"url": "https://example.com/:id?key=****", "authorizationUrl": "https://example.com/login?key=****"});
+        assert_eq!(Value::from(changed.after.unwrap()), told);
     }
 
     #[test]

@@ -170,7 +170,7 @@ pub fn new_key_text(chance: &[u8; 24]) -> String {
     format!("{body}_{checksum}")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod audit;
 pub mod authorization;
 pub mod client;
+pub mod client_certificate;
 pub mod delivery;
 pub mod event;
 pub mod explanation;

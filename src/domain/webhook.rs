@@ -4,11 +4,13 @@
 //! says what a whole definition is. Reading one from JSON is the API's work.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::client_certificate::ClientCertificate;
 use super::event::EventType;
 use super::headers::Headers;
 use super::ids::{ClientId, WebhookId};
@@ -82,6 +84,8 @@ pub struct AuthorizationFields {
     pub body: Option<SecretObject>,
     /// Which attribute of the answer holds the access token; absent means `access_token`.
     pub response_token_attr: Option<String>,
+    /// By which delivery and login show who calls, to servers that ask for it (mutual TLS).
+    pub client_certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// How a delivery of this webhook is authorized.

@@ -1,22 +1,33 @@
 //! The one factory of HTTP clients, and the calls made with them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use moka::future::Cache;
 use reqwest::redirect;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::resolver::GuardedResolver;
+use super::names::{Names, SystemNames};
+use super::resolver::{GuardedResolver, told};
+use super::tls::{CaFileError, Tls};
 use super::{Answer, CallLimits, Caller, OutboundRequest, SendError};
 use crate::domain::address_policy::AddressPolicy;
+use crate::domain::client_certificate::ClientCertificate;
 
 /// Connections that were not used for this long are closed. Many servers drop idle connections after five seconds;
 /// staying well below keeps a request from meeting a connection that closes under it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How many clients with a certificate are kept, and for how long without use. Another one is quickly made, but begins
+/// without connections.
+const KEPT_CLIENTS: u64 = 1_024;
+const KEPT_UNUSED: Duration = Duration::from_mins(10);
 
 /// What an operator may set about outgoing calls.
 #[derive(Clone, Debug)]
@@ -29,67 +40,151 @@ pub struct EgressSettings {
     pub user_agent: String,
     /// Whether plain `http` may be called.
     pub allow_http: bool,
+    /// A file with CA certificates in PEM form that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The url of an HTTP proxy that makes every connection, and so decides which addresses are called.
+    pub proxy: Option<SecretString>,
+}
+
+impl Default for EgressSettings {
+    /// Calls to public addresses, straight.
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            idle_connections_per_host: 16,
+            user_agent: env!("CARGO_PKG_NAME").to_owned(),
+            allow_http: true,
+            ca_file: None,
+            proxy: None,
+        }
+    }
 }
 
 /// No client can be made here.
 #[derive(Debug, thiserror::Error)]
-#[error("no HTTP client can be made (are the system's CA certificates installed?)")]
-pub struct UnusableClient(#[from] reqwest::Error);
+pub enum UnusableClient {
+    /// The operator's CA certificates are none.
+    #[error("the certificates of {} (egress.ca_file) cannot be used", file.display())]
+    CaFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: CaFileError,
+    },
+    /// There is nothing to trust.
+    #[error("no CA certificates are installed on this system; install them, or name a file of them in egress.ca_file")]
+    NoRoots,
+    /// What a webhook has as its certificate is none.
+    #[error("the client certificate cannot be used")]
+    Certificate,
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// The HTTP library refuses.
+    #[error("no HTTP client can be made")]
+    Http(#[from] reqwest::Error),
+}
+
+/// Makes clients, each of which keeps every rule.
+struct Factory {
+    policy: Arc<AddressPolicy>,
+    names: Arc<dyn Names>,
+    tls: Tls,
+    settings: EgressSettings,
+}
+
+impl Factory {
+    /// A client for calls to `port` that shows `certificate` to servers that ask for one.
+    #[expect(clippy::disallowed_methods, reason = "this is the one factory of HTTP clients")]
+    fn build(&self, port: u16, certificate: Option<&ClientCertificate>) -> Result<reqwest::Client, UnusableClient> {
+        let settings = &self.settings;
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls.config(certificate)?)
+            // What the environment names is not used: only the operator's own setting is.
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .http1_only()
+            .https_only(!settings.allow_http)
+            .connect_timeout(settings.connect_timeout)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(settings.idle_connections_per_host)
+            .user_agent(&settings.user_agent);
+        let builder = match &settings.proxy {
+            // Every connection leads to the proxy, whose own address the operator chose.
+            Some(url) => builder.proxy(reqwest::Proxy::all(url.expose_secret())?),
+            None => builder.dns_resolver(GuardedResolver::for_port(Arc::clone(&self.policy), Arc::clone(&self.names), port)),
+        };
+        Ok(builder.build()?)
+    }
+}
 
 /// Makes calls with `reqwest`.
 pub struct HttpCaller {
-    policy: Arc<AddressPolicy>,
+    factory: Factory,
     /// For every port but those that the policy names.
     client: reqwest::Client,
     by_named_port: HashMap<u16, reqwest::Client>,
+    /// Of each certificate and named port, made when first used.
+    with_certificate: Cache<([u8; 32], u16), reqwest::Client>,
 }
+
+/// No network is allowed for port 0 by name, so a client for it reaches only what is allowed on every port.
+const NO_PORT: u16 = 0;
 
 impl HttpCaller {
     /// A caller for addresses that `policy` allows.
     ///
     /// # Errors
-    /// When the system has no CA certificates to trust.
-    pub fn new(policy: Arc<AddressPolicy>, settings: &EgressSettings) -> Result<Self, UnusableClient> {
-        // No network is allowed for port 0 by name, so this client reaches only what is allowed on every port.
-        let client = build(GuardedResolver::for_port(Arc::clone(&policy), 0), settings)?;
-        let by_named_port = policy
-            .named_ports()
-            .map(|port| Ok((port, build(GuardedResolver::for_port(Arc::clone(&policy), port), settings)?)))
-            .collect::<Result<_, UnusableClient>>()?;
-        Ok(Self { policy, client, by_named_port })
+    /// When there are no CA certificates to trust, or those of the settings are none.
+    pub fn new(policy: Arc<AddressPolicy>, settings: EgressSettings) -> Result<Self, UnusableClient> {
+        Self::with_names(policy, settings, Arc::new(SystemNames))
     }
 
-    fn client_for(&self, url: &Url) -> &reqwest::Client {
-        url.port_or_known_default().and_then(|port| self.by_named_port.get(&port)).unwrap_or(&self.client)
+    /// The same, with `names` to say what names stand for.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_names(policy: Arc<AddressPolicy>, settings: EgressSettings, names: Arc<dyn Names>) -> Result<Self, UnusableClient> {
+        let tls = Tls::trusting(settings.ca_file.as_deref())?;
+        let factory = Factory { policy, names, tls, settings };
+        let client = factory.build(NO_PORT, None)?;
+        let by_named_port =
+            factory.policy.named_ports().map(|port| Ok((port, factory.build(port, None)?))).collect::<Result<_, UnusableClient>>()?;
+        let with_certificate = Cache::builder().max_capacity(KEPT_CLIENTS).time_to_idle(KEPT_UNUSED).build();
+        Ok(Self { factory, client, by_named_port, with_certificate })
     }
-}
 
-#[expect(clippy::disallowed_methods, reason = "this is the one factory of HTTP clients")]
-fn build(resolver: GuardedResolver, settings: &EgressSettings) -> Result<reqwest::Client, UnusableClient> {
-    let client = reqwest::Client::builder()
-        .dns_resolver(Arc::new(resolver))
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .retry(reqwest::retry::never())
-        .http1_only()
-        .https_only(!settings.allow_http)
-        .tls_version_min(reqwest::tls::Version::TLS_1_2)
-        .connect_timeout(settings.connect_timeout)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(settings.idle_connections_per_host)
-        .user_agent(&settings.user_agent)
-        .build()?;
-    Ok(client)
+    async fn client_for(&self, request: &OutboundRequest) -> Result<reqwest::Client, SendError> {
+        let named = request.url.port_or_known_default().and_then(|port| self.by_named_port.get_key_value(&port));
+        let Some(certificate) = &request.client_certificate else {
+            return Ok(named.map_or(&self.client, |(_, client)| client).clone());
+        };
+        let port = named.map_or(NO_PORT, |(port, _)| *port);
+        let made = async { self.factory.build(port, Some(certificate)) };
+        let client = self.with_certificate.try_get_with((certificate.identity(), port), made).await;
+        client.map_err(|error| SendError::Tls(error.to_string()))
+    }
+
+    /// Whether a url may be called as far as its text tells.
+    fn check(&self, url: &Url) -> Result<(), SendError> {
+        if url.scheme() == "http" && !self.factory.settings.allow_http {
+            return Err(SendError::PlainHttp);
+        }
+        // Hosts that are addresses never reach the resolver.
+        let checked = self.factory.policy.check_url_host(url);
+        checked.map_err(|refused| SendError::BlockedAddress(told(refused, url.host_str().unwrap_or_default())))
+    }
 }
 
 #[async_trait]
 impl Caller for HttpCaller {
     async fn call(&self, request: OutboundRequest, limits: CallLimits) -> Result<Answer, SendError> {
-        // Hosts that are addresses never reach the resolver.
-        self.policy.check_url_host(&request.url).map_err(SendError::BlockedAddress)?;
+        self.check(&request.url)?;
         let started = Instant::now();
-        let client = self.client_for(&request.url);
+        let client = self.client_for(&request).await?;
         let answering = client.execute(to_reqwest(request));
         let mut response = timeout_at(limits.deadline, answering).await.map_err(|_| SendError::Timeout)??;
         let head_at = Instant::now();

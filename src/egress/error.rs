@@ -26,6 +26,9 @@ pub enum SendError {
     /// The address may not be called; nothing was sent.
     #[error("address not allowed")]
     BlockedAddress(#[source] RefusedAddress),
+    /// The url is not one of TLS, and no other may be called; nothing was sent.
+    #[error("url without TLS not allowed")]
+    PlainHttp,
 }
 
 impl SendError {
@@ -36,6 +39,7 @@ impl SendError {
             Self::Timeout => None,
             Self::Dns(detail) | Self::Connect(detail) | Self::Tls(detail) | Self::Protocol(detail) => Some(detail.clone()),
             Self::BlockedAddress(_) => Some("this address may not be called".to_owned()),
+            Self::PlainHttp => Some("the url does not begin with https://".to_owned()),
         }
     }
 }
@@ -62,19 +66,14 @@ impl From<reqwest::Error> for SendError {
     }
 }
 
-/// The first error of type `T` among an error's sources, looking into what `io::Error` wraps as well.
+/// The first error of type `T` among an error's sources. What an `io::Error` wraps, which may be another one, is not what
+/// it calls its source, so that is looked into first.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut current = Some(error);
-    while let Some(error) = current {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        if let Some(found) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<T>()) {
-            return Some(found);
-        }
-        current = error.source();
+    if let Some(found) = error.downcast_ref::<T>() {
+        return Some(found);
     }
-    None
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).map(|wrapped| -> &(dyn Error + 'static) { wrapped });
+    find(wrapped.or_else(|| error.source())?)
 }
 
 /// The words of the innermost source: what happened, without the layers that passed it on.
@@ -84,4 +83,18 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
         current = source;
     }
     current.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_found_however_often_it_was_wrapped() {
+        let refused = RefusedAddress { address: std::net::Ipv4Addr::LOCALHOST.into(), rule: "loopback" };
+        let wrapped = io::Error::other(io::Error::other(io::Error::other(SendError::BlockedAddress(refused))));
+
+        assert_eq!(find::<RefusedAddress>(&wrapped), Some(&refused));
+        assert!(find::<rustls::Error>(&wrapped).is_none());
+    }
 }

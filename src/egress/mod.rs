@@ -1,24 +1,30 @@
 //! The only way out: every call to a url that a customer typed goes through [`Caller`].
 //!
 //! `reqwest` is known here alone, and one factory ([`HttpCaller::new`]) makes every client, so that the rules hold for
-//! deliveries and logins alike: only addresses that may be called, no redirects, no proxy, nothing sent twice, nothing
-//! decompressed, one deadline, a cap on what is read.
+//! deliveries and logins alike: only addresses that may be called, no redirects, no proxy but the operator's, nothing sent
+//! twice, nothing decompressed, one deadline, a cap on what is read.
 
 mod client;
 mod error;
+mod names;
 mod resolver;
+mod tls;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
 pub use client::{EgressSettings, HttpCaller, UnusableClient};
 pub use error::SendError;
+pub use names::{Names, SystemNames};
+pub use tls::CaFileError;
 
+use crate::domain::client_certificate::ClientCertificate;
 use crate::domain::method::Method;
 
 /// Makes calls.
@@ -42,6 +48,8 @@ pub struct OutboundRequest {
     pub headers: HeaderMap,
     /// The body, if there is one.
     pub body: Option<Bytes>,
+    /// What is shown to a server that asks who calls.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// How long a call may take and how much of its answer is read.

@@ -60,8 +60,8 @@ pub(super) async fn fetch(
     now: Timestamp,
 ) -> Result<AccessTokenAnswer, LoginFailure> {
     let authorization = &webhook.definition.authorization;
-    let call = to_call(authorization)?;
-    let answer = caller.call(to_request(call), CallLimits { deadline, body_cap }).await?;
+    let request = OutboundRequest { client_certificate: authorization.client_certificate.clone(), ..to_request(to_call(authorization)?) };
+    let answer = caller.call(request, CallLimits { deadline, body_cap }).await?;
     if !(200..300).contains(&answer.status) {
         return Err(LoginFailure::Refused(answer.status));
     }
@@ -86,5 +86,5 @@ fn to_request(call: LoginCall) -> OutboundRequest {
             headers.insert(known, value);
         }
     }
-    OutboundRequest { method: call.method, url: call.url, headers, body: call.body }
+    OutboundRequest { method: call.method, url: call.url, headers, body: call.body, client_certificate: None }
 }

@@ -18,6 +18,7 @@ use webhook_dispatcher::domain::method::Method;
 use crate::support::keys::KEY;
 use crate::support::process::{Process, ROOT_KEY, RestClient};
 use crate::support::receiver::{Receiver, Reply, Seen};
+use crate::support::tls::Authority;
 
 /// What begins so is a secret.
 const CANARY: &str = "canary-";
@@ -79,6 +80,29 @@ impl Aviary {
         answer["secret"].as_str().unwrap().strip_prefix("whsec_").unwrap().to_owned()
     }
 
+    /// Makes six webhooks with a secret in every place; answers the signing secret and a line of the client's key, neither
+    /// of which could be chosen.
+    async fn register_all(&self) -> (String, String) {
+        let url = |path: &str| self.receiver.url(&format!("{path}/:id?key={IN_QUERY}"));
+        let login = self.receiver.url(&format!("/login?key={IN_QUERY}"));
+        let user = |password: &str| json!({"user": "canary-user", "password": password});
+        let login_headers = json!({"Content-Type": "application/x-www-form-urlencoded", "X-Client-Secret": "canary-login-header"});
+        let client = Authority::new().issue("client.test");
+        let mut fixed = json!({"url": url("/fixed"), "authorization": "Bearer canary-fixed-value", "httpSignature": {"enabled": true}});
+        fixed["clientCertificate"] = client.certificate.into();
+        fixed["clientKey"] = client.key.clone().into();
+        let signed = self.register(fixed).await;
+        self.register(json!({"url": url("/refuse"), "authorization": "canary-fixed-too"})).await;
+        for password in ["canary-password", "canary-wrong"] {
+            let authorized = json!({"url": url("/logged-in"), "authorizationUrl": login, "authorizationHeaders": login_headers, "authorizationBody": user(password)});
+            self.register(authorized).await;
+        }
+        // Nobody listens on either, and the second has no address.
+        self.register(json!({"url": format!("http://127.0.0.1:1/:id?key={IN_QUERY}"), "authorization": "canary-unheard"})).await;
+        self.register(json!({"url": format!("http://canary.invalid/:id?key={IN_QUERY}"), "authorization": "canary-unheard"})).await;
+        (self.signing_secret(&signed).await, client.key.lines().nth(1).unwrap().to_owned())
+    }
+
     async fn get(&self, path: &str) -> Value {
         self.rest.get(self.address(), path, &self.key).await
     }
@@ -135,21 +159,7 @@ fn assert_nothing(place: &str, text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_is_said_answered_or_kept_in_clear() {
     let aviary = Aviary::start().await;
-    let url = |path: &str| aviary.receiver.url(&format!("{path}/:id?key={IN_QUERY}"));
-    let login = aviary.receiver.url(&format!("/login?key={IN_QUERY}"));
-    let user = |password: &str| json!({"user": "canary-user", "password": password});
-    let login_headers = json!({"Content-Type": "application/x-www-form-urlencoded", "X-Client-Secret": "canary-login-header"});
-    let fixed = json!({"url": url("/fixed"), "authorization": "Bearer canary-fixed-value", "httpSignature": {"enabled": true}});
-    let signed = aviary.register(fixed).await;
-    let signing_secret = aviary.signing_secret(&signed).await;
-    aviary.register(json!({"url": url("/refuse"), "authorization": "canary-fixed-too"})).await;
-    for password in ["canary-password", "canary-wrong"] {
-        let authorized = json!({"url": url("/logged-in"), "authorizationUrl": login, "authorizationHeaders": login_headers, "authorizationBody": user(password)});
-        aviary.register(authorized).await;
-    }
-    // Nobody listens on either, and the second has no address.
-    aviary.register(json!({"url": format!("http://127.0.0.1:1/:id?key={IN_QUERY}"), "authorization": "canary-unheard"})).await;
-    aviary.register(json!({"url": format!("http://canary.invalid/:id?key={IN_QUERY}"), "authorization": "canary-unheard"})).await;
+    let (signing_secret, key_line) = aviary.register_all().await;
     let event = json!({"type": "document.finished", "subject": "doc-1", "payload": {"id": "doc-1"}});
     let (status, _) = aviary.rest.post(aviary.address(), "/v1/events", &[("x-api-key", &aviary.key)], &event).await.unwrap();
     assert_eq!(status, 202);
@@ -170,7 +180,7 @@ async fn no_secret_is_said_answered_or_kept_in_clear() {
         assert_nothing("a delivery", &detail.to_string());
     }
     assert_nothing("the list of deliveries", &json!(deliveries).to_string());
-    for path in ["/v1/events", "/v1/dead-letters"] {
+    for path in ["/v1/events", "/v1/dead-letters", "/v1/audit"] {
         assert_nothing(path, &aviary.get(path).await.to_string());
     }
     assert_nothing("/v1/nodes", &aviary.rest.get(aviary.address(), "/v1/nodes", ROOT_KEY).await.to_string());
@@ -179,6 +189,7 @@ async fn no_secret_is_said_answered_or_kept_in_clear() {
         let shown = aviary.get(path).await.to_string();
         assert_no_canary(path, shown.as_bytes());
         assert!(!shown.contains(&signing_secret));
+        assert!(!shown.contains(&key_line));
     }
     for body in [
         r#"{"authorization": {"x": "canary-1"}, "headers": {"X-A": ["canary-2"], "X-Key": "canary-3\n"}, "authorizationBody": "canary-4"}"#,
@@ -190,9 +201,15 @@ async fn no_secret_is_said_answered_or_kept_in_clear() {
     }
     assert_no_canary("the database in use", &aviary.database());
     let bytes = STANDARD.decode(&signing_secret).unwrap();
-    let spelled = [bytes.clone(), signing_secret.clone().into_bytes(), json!(bytes).to_string().into_bytes()];
+    let spelled = [
+        key_line.clone().into_bytes(),
+        STANDARD.decode(&key_line).unwrap(),
+        bytes.clone(),
+        signing_secret.clone().into_bytes(),
+        json!(bytes).to_string().into_bytes(),
+    ];
     assert!(spelled.iter().all(|secret| !aviary.database().windows(secret.len()).any(|part| part == secret)));
-    assert!(!aviary.log().contains(&signing_secret));
+    assert!(!aviary.log().contains(&signing_secret) && !aviary.log().contains(&key_line));
     let log = aviary.log();
     assert!(log.contains("TRACE") && log.contains("DEBUG"), "the log is loud: {log}");
     assert_nothing("the log", &log);

@@ -6,6 +6,7 @@
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
+use super::client_certificate;
 use super::edition::Edition;
 use crate::domain::authorization::mask_authorization;
 use crate::domain::headers::Headers;
@@ -13,7 +14,7 @@ use crate::domain::target_url::LoginUrl;
 use crate::domain::webhook::{SecretObject, WebhookDefinition};
 
 /// Secrets that nobody is ever shown: leaving them out of a PUT keeps them.
-const WRITE_ONLY: [&str; 2] = ["authorization", "authorizationBody"];
+const WRITE_ONLY: [&str; 4] = ["authorization", "authorizationBody", client_certificate::CHAIN, client_certificate::KEY];
 
 /// Fields whose keys are header names, alike in any letter case.
 const HEADER_FIELDS: [&str; 2] = ["headers", "authorizationHeaders"];
@@ -65,6 +66,7 @@ fn forget_returned_mask(body: &mut Map<String, Value>, stored: &WebhookDefinitio
     if shown.is_some() && body.get("authorization").and_then(Value::as_str) == shown.as_deref() {
         body.remove("authorization");
     }
+    client_certificate::forget_returned(body, stored.authorization.client_certificate.as_deref());
 }
 
 /// A header in a patch means the stored header of that name, however either is spelt.
@@ -125,7 +127,13 @@ fn written(definition: &WebhookDefinition) -> Map<String, Value> {
         ("rateLimit", json!(delivery.rate_limit)),
         ("httpSignature", json!({ "enabled": delivery.http_signature })),
     ];
-    fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
+    let certificate = authorization.client_certificate.as_deref().map(client_certificate::written);
+    fields
+        .into_iter()
+        .chain(certificate.into_iter().flatten())
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn unmasked(headers: &Headers) -> Map<String, Value> {

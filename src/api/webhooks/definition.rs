@@ -13,6 +13,7 @@ use url::Url;
 use super::super::error::ApiError;
 use super::super::fields::{Fields, Message, integer, name, text};
 use super::super::state::ApiSettings;
+use super::client_certificate::client_certificate;
 use super::edition::Edition;
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
@@ -104,6 +105,7 @@ fn authorization(fields: &mut Fields<'_>, settings: &ApiSettings) -> Authorizati
         headers: headers(fields, "authorizationHeaders"),
         body: fields.optional("authorizationBody", login_body),
         response_token_attr: fields.optional("authorizationResponseTokenAttr", name),
+        client_certificate: client_certificate(fields),
     };
     refuse_nested_form(fields, &authorization);
     authorization
@@ -224,12 +226,13 @@ fn login_url(value: &Value, settings: &ApiSettings) -> Result<LoginUrl, Message>
 /// the same for every refused address, so that nobody learns what lies behind one.
 fn callable(url: &Url, settings: &ApiSettings) -> Result<(), Message> {
     if url.scheme() == "http" && !settings.allow_http {
-        Err("must begin with https://".into())
-    } else if settings.addresses.check_url_host(url).is_err() {
-        Err("this address may not be called".into())
-    } else {
-        Ok(())
+        return Err("must begin with https://".into());
     }
+    settings.addresses.check_url_host(url).map_err(|refused| {
+        // Operators learn why.
+        tracing::info!(address = %refused.address, rule = refused.rule, "a webhook with an address that may not be called is refused");
+        "this address may not be called".into()
+    })
 }
 
 fn fixed_authorization(value: &Value) -> Result<SecretString, Message> {

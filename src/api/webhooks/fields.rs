@@ -10,6 +10,7 @@ use super::super::fields::NAME_CHARS;
 use super::super::openapi::object;
 use super::definition::{MAX_AUTHORIZATION_BYTES, MAX_EVENTS, MAX_HEADER_AUTH_CHARS, MAX_IN_FLIGHT, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS};
 use super::signing::MAX_OVERLAP_SECONDS;
+use crate::domain::client_certificate::{MAX_CHAIN_BYTES, MAX_KEY_BYTES};
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
 use crate::domain::method::Method;
@@ -60,6 +61,13 @@ pub(super) struct V1Fields {
     rate_limit: Option<RateLimitFields>,
     /// Whether requests carry an HTTP message signature (RFC 9421) too.
     http_signature: Option<HttpSignatureFields>,
+    /// By which login and delivery show who calls, to servers that ask (mutual TLS): a chain of certificates in PEM form, the
+    /// client's own first. What is shown of it may be sent back to keep it; null takes it away.
+    #[schemars(length(max = MAX_CHAIN_BYTES))]
+    client_certificate: Option<String>,
+    /// The private key of that certificate in PEM form (PKCS#8, SEC1 or PKCS#1), not encrypted. Shown masked ever after.
+    #[schemars(length(max = MAX_KEY_BYTES))]
+    client_key: Option<String>,
 }
 
 /// Where and how to call.

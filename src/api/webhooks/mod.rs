@@ -3,6 +3,7 @@
 mod actions;
 mod by_id;
 mod change;
+mod client_certificate;
 mod definition;
 mod edition;
 mod fields;

@@ -9,13 +9,14 @@ use serde_json::{Map, Value};
 
 use super::super::openapi::Time;
 use super::super::state::Api;
+use super::client_certificate::ClientCertificateView;
 use super::edition::Edition;
 use super::fields::{OcrFields, V1Fields};
 use super::lane_view::LaneView;
 use super::signing::SigningView;
 use crate::domain::authorization::mask_authorization;
 use crate::domain::event::EventType;
-use crate::domain::headers::Headers;
+use crate::domain::headers::{Headers, MASK};
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::method::Method;
 use crate::domain::rate_limit::RateLimit;
@@ -92,6 +93,10 @@ pub(super) struct V1View {
     rate_limit: Option<RateLimit>,
     /// Whether requests carry an HTTP message signature (RFC 9421).
     http_signature: HttpSignatureView,
+    /// By which its requests show who calls (mutual TLS); null without one.
+    client_certificate: Option<ClientCertificateView>,
+    /// The key of that certificate, masked.
+    client_key: Option<&'static str>,
     /// What is known of the keys that sign; null if nothing is signed.
     signing: Option<SigningView>,
     /// How its lane stands on the node that answers.
@@ -176,6 +181,8 @@ impl View for V1View {
 
     fn of(api: &Api, webhook: Webhook) -> Self {
         let delivery = webhook.definition.delivery.clone();
+        let certificate = webhook.definition.authorization.client_certificate.as_deref();
+        let certificate = certificate.map(|certificate| ClientCertificateView::of(api, certificate));
         Self {
             events: webhook.definition.events.iter().map(EventType::to_string).collect(),
             state: webhook.state.as_str(),
@@ -188,6 +195,8 @@ impl View for V1View {
             max_in_flight: delivery.max_in_flight,
             rate_limit: delivery.rate_limit,
             http_signature: HttpSignatureView { enabled: delivery.http_signature },
+            client_key: certificate.is_some().then_some(MASK),
+            client_certificate: certificate,
             signing: SigningView::of(api, &webhook.signing_keys),
             lane: LaneView::of(api, &api.lanes.view(&webhook)),
             ocr: OcrView::of(api, webhook),

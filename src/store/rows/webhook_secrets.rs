@@ -2,12 +2,15 @@
 //!
 //! All headers are in it, not only those whose names say that they are secret: whatever an admin put there.
 
-use secrecy::zeroize::Zeroizing;
+use std::sync::Arc;
+
+use secrecy::zeroize::{Zeroize, Zeroizing};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Cells, Fields, signing_keys};
+use crate::domain::client_certificate::ClientCertificate;
 use crate::domain::headers::Headers;
 use crate::domain::ids::WebhookId;
 use crate::domain::webhook::{SecretObject, WebhookDefinition};
@@ -31,6 +34,21 @@ pub(in crate::store) struct WebhookSecrets {
     authorization_headers: Option<Pairs>,
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization_body: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificate: Option<CertificateAndKey>,
+}
+
+/// Both in PEM form.
+#[derive(Serialize, Deserialize)]
+struct CertificateAndKey {
+    chain: String,
+    key: String,
+}
+
+impl Drop for CertificateAndKey {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
 }
 
 impl From<&WebhookDefinition> for WebhookSecrets {
@@ -41,6 +59,10 @@ impl From<&WebhookDefinition> for WebhookSecrets {
             authorization: authorization.fixed.as_ref().map(|fixed| fixed.expose_secret().to_owned()),
             authorization_headers: authorization.headers.as_ref().map(pairs),
             authorization_body: authorization.body.as_ref().map(|body| body.expose().clone()),
+            client_certificate: authorization.client_certificate.as_deref().map(|certificate| CertificateAndKey {
+                chain: certificate.chain().to_owned(),
+                key: certificate.key().expose_secret().to_owned(),
+            }),
         }
     }
 }
@@ -68,6 +90,11 @@ impl WebhookSecrets {
         definition.authorization.headers = headers(self.authorization_headers)?;
         definition.authorization.fixed = self.authorization.map(SecretString::from);
         definition.authorization.body = self.authorization_body.map(SecretObject::new);
+        let certificate = self.client_certificate.map(|kept| {
+            let key = SecretString::from(kept.key.as_str());
+            ClientCertificate::stored(kept.chain.clone(), key).map(Arc::new).ok_or_else(|| corrupt(id))
+        });
+        definition.authorization.client_certificate = certificate.transpose()?;
         Ok(())
     }
 }
@@ -103,6 +130,7 @@ pub(in crate::store) fn secrets_in_clear(row: &dyn Cells) -> Result<(WebhookId, 
         authorization: fields.optional_text("authorization_fixed")?,
         authorization_headers: fields.optional("authorization_headers", |text| serde_json::from_str(text).ok())?,
         authorization_body: fields.optional("authorization_body", |text| serde_json::from_str(text).ok())?,
+        client_certificate: None,
     };
     Ok((id, secrets))
 }

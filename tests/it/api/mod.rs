@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod audit;
+mod client_certificates;
 mod clients;
 mod completions;
 mod deliveries;

@@ -49,6 +49,8 @@ async fn a_webhook_shows_every_field() {
         "maxInFlight": 4,
         "rateLimit": {"requests": 30, "perSeconds": 60},
         "httpSignature": {"enabled": false},
+        "clientCertificate": null,
+        "clientKey": null,
         "signing": null,
         "lane": {"state": "idle", "inFlight": 0, "limit": 4, "breaker": "closed", "nextProbeAt": null, "heldBackUntil": null}
     });

@@ -87,6 +87,7 @@ conformance_suite! {
     claims::lanes_due_names_active_webhooks_with_something_due,
 
     records::an_attempt_comes_back_as_it_went_in,
+    records::whatever_a_receiver_says_is_recorded_and_comes_back,
     records::every_outcome_and_reason_comes_back,
     records::a_success_ends_a_delivery,
     records::a_retry_waits_until_it_is_due,

@@ -40,6 +40,23 @@ pub(super) async fn an_attempt_comes_back_as_it_went_in(world: World) {
     assert_eq!(detail.attempts, [full.attempt, bare.attempt]);
 }
 
+pub(super) async fn whatever_a_receiver_says_is_recorded_and_comes_back(world: World) {
+    let client = world.client().await;
+    let webhook = world.webhook(client).await;
+    let delivery = world.delivery(client).await;
+    let mut said = Vec::new();
+    for text in crate::support::hostile::texts() {
+        let mut record = failure(&world.claim_one(webhook).await);
+        record.attempt.exchange.detail = Some(format!("detail {text}"));
+        record.attempt.exchange.response_head = Some(format!("x-head: {text}"));
+        record.attempt.exchange.response_body = Some([b"body \xff\xfe\0 ", text.as_bytes()].concat().into());
+        world.record(record.clone()).await;
+        said.push(record.attempt);
+    }
+
+    assert_eq!(world.detail(delivery).await.attempts, said);
+}
+
 pub(super) async fn every_outcome_and_reason_comes_back(world: World) {
     let client = world.client().await;
     let webhook = world.webhook(client).await;

@@ -1,5 +1,6 @@
 //! Secrets at rest: encrypted, bound to their row, encrypted anew under a new key, and refused without the one they need.
 
+use secrecy::ExposeSecret;
 use webhook_dispatcher::domain::ids::WebhookId;
 use webhook_dispatcher::domain::webhook::Webhook;
 use webhook_dispatcher::store::StoreError;
@@ -8,6 +9,7 @@ use webhook_dispatcher::store::records::{KeyUse, Scope};
 use super::webhooks::{full_definition, spelled, stored};
 use super::world::{World, at};
 use crate::support::keys::{self, KEY, NEW_KEY};
+use crate::support::tls::one_client;
 
 /// What [`full_definition`] holds of secrets.
 const SECRETS: [&str; 3] = ["hush", "fixed secret", "X-Zeta"];
@@ -37,6 +39,10 @@ pub(super) async fn what_is_kept_of_secrets_cannot_be_read_without_the_key(world
     assert!(holds(&stolen, "receiver.example"), "the row is there");
     for secret in SECRETS {
         assert!(!holds(&stolen, secret), "{secret}");
+    }
+    let certificate = one_client();
+    for text in [certificate.chain(), certificate.key().expose_secret()] {
+        assert!(!holds(&stolen, text.lines().nth(1).unwrap()), "neither a certificate nor its key");
     }
     assert_eq!(in_use(&world).await, [(keys::id(KEY), 1)]);
     assert!(stored(&world, id).await.definition.headers.is_some());

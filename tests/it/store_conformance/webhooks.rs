@@ -16,6 +16,7 @@ use webhook_dispatcher::domain::webhook::{
 use webhook_dispatcher::store::records::{Page, Scope, WebhookWrite};
 
 use super::world::{World, at, event_type, url};
+use crate::support::tls::one_client;
 
 /// A definition that leaves nothing open.
 pub(super) fn full_definition() -> WebhookDefinition {
@@ -36,6 +37,7 @@ pub(super) fn full_definition() -> WebhookDefinition {
             headers: Some(headers("Content-Type")),
             body: Some(SecretObject::new(json!({ "zeta": "hush", "alpha": [1, null, 0.5] }).as_object().unwrap().clone())),
             response_token_attr: Some("data.token".to_owned()),
+            client_certificate: Some(one_client()),
         },
         delivery: DeliverySettings {
             retry: Some(RetryPolicy::new([7, 70].map(Duration::from_secs).to_vec(), 0.25).unwrap()),
@@ -56,8 +58,14 @@ pub(super) fn spelled(webhook: &Webhook) -> String {
     let authorization = &definition.authorization;
     let fixed = authorization.fixed.as_ref().map(|fixed| fixed.expose_secret().to_owned());
     let body = authorization.body.as_ref().map(|body| serde_json::to_string(body.expose()).unwrap());
+    let certificate =
+        authorization.client_certificate.as_ref().map(|kept| (kept.chain().to_owned(), kept.key().expose_secret().to_owned()));
     let urls = [Some(definition.url.as_str()), authorization.url.as_ref().map(LoginUrl::as_str)];
-    format!("{webhook:#?}\n{urls:?}\n{:?}\n{:?}\n{fixed:?}\n{body:?}", values(&definition.headers), values(&authorization.headers))
+    format!(
+        "{webhook:#?}\n{urls:?}\n{:?}\n{:?}\n{fixed:?}\n{body:?}\n{certificate:?}",
+        values(&definition.headers),
+        values(&authorization.headers)
+    )
 }
 
 pub(super) async fn stored(world: &World, id: webhook_dispatcher::domain::ids::WebhookId) -> Webhook {

@@ -27,7 +27,7 @@ use webhook_dispatcher::domain::signature::SigningKeys;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
 use webhook_dispatcher::domain::webhook::{AuthorizationFields, DeliverySettings, Webhook, WebhookDefinition, WebhookState};
-use webhook_dispatcher::egress::{EgressSettings, HttpCaller};
+use webhook_dispatcher::egress::{EgressSettings, HttpCaller, Names, SystemNames};
 use webhook_dispatcher::node::{Heartbeat, Membership};
 use webhook_dispatcher::store::Store;
 use webhook_dispatcher::store::records::{DeliveryDetail, NewEvent, Scope, WebhookWrite};
@@ -46,6 +46,9 @@ pub(crate) struct Setup {
     pub(crate) token: TokenSettings,
     /// Networks that may be called.
     pub(crate) allow: &'static [&'static str],
+    pub(crate) egress: EgressSettings,
+    /// What names stand for.
+    pub(crate) names: Arc<dyn Names>,
 }
 
 impl Default for Setup {
@@ -73,7 +76,8 @@ impl Default for Setup {
             login_backoff: Duration::from_secs(5),
             login_backoff_max: Duration::from_mins(5),
         };
-        Self { pool, token, allow: &["127.0.0.0/8", "::1"] }
+        let (egress, names) = (EgressSettings::default(), Arc::new(SystemNames));
+        Self { pool, token, allow: &["127.0.0.0/8", "::1"], egress, names }
     }
 }
 
@@ -110,7 +114,7 @@ impl Dispatcher {
         let client: ClientId = ids.next(START);
         store.insert_client(Client { id: client, name: "acme".to_owned(), created_at: START }, None).await.unwrap();
         let policy = AddressPolicy::new(setup.allow.iter().map(|network| network.parse().unwrap()).collect());
-        let caller = Arc::new(HttpCaller::new(Arc::new(policy), &egress()).unwrap());
+        let caller = Arc::new(HttpCaller::with_names(Arc::new(policy), setup.egress, setup.names).unwrap());
         let told: Arc<dyn Clock> = clock.clone();
         let tokens = AccessTokens::new(caller.clone(), Arc::clone(&told), setup.token);
         let worker = Worker::new(Sender::new(caller, tokens), Arc::clone(&told), setup.pool.clone(), StdRng::from_seed([2; 32]));
@@ -228,14 +232,5 @@ impl Dispatcher {
 
     pub(crate) async fn state_of(&self, id: DeliveryId) -> DeliveryState {
         self.delivery(id).await.summary.delivery.state
-    }
-}
-
-fn egress() -> EgressSettings {
-    EgressSettings {
-        connect_timeout: Duration::from_secs(5),
-        idle_connections_per_host: 16,
-        user_agent: "webhook-dispatcher".to_owned(),
-        allow_http: true,
     }
 }

@@ -44,6 +44,14 @@ impl Process {
         Self::run(&mut command).await.1
     }
 
+    /// As [`Self::start`], with these variables in its environment; what it logs goes to `log`.
+    pub(crate) async fn start_in(folder: &Path, settings: &[&str], environment: &[(&str, &str)], log: &Path) -> Self {
+        let mut command = serve(folder, settings);
+        command.env("DISPATCHER_ROOT_KEY", ROOT_KEY).env("DISPATCHER_SECRETS_KEY", keys::KEY);
+        command.envs(environment.iter().copied()).stderr(File::options().create(true).append(true).open(log).unwrap());
+        Self::run(&mut command).await.1
+    }
+
     /// As [`Self::start`], without a root key of its own; answers what it said when it listened.
     pub(crate) async fn start_without_root_key(folder: &Path) -> (String, Self) {
         Self::run(&mut serve(folder, &[])).await
@@ -113,13 +121,8 @@ pub(crate) struct RestClient(Arc<HttpCaller>);
 impl RestClient {
     pub(crate) fn new() -> Self {
         let policy = AddressPolicy::new(vec!["127.0.0.0/8".parse().unwrap()]);
-        let settings = EgressSettings {
-            connect_timeout: Duration::from_secs(5),
-            idle_connections_per_host: 64,
-            user_agent: "tests".to_owned(),
-            allow_http: true,
-        };
-        Self(Arc::new(HttpCaller::new(Arc::new(policy), &settings).unwrap()))
+        let settings = EgressSettings { idle_connections_per_host: 64, ..EgressSettings::default() };
+        Self(Arc::new(HttpCaller::new(Arc::new(policy), settings).unwrap()))
     }
 
     /// Makes a client with one webhook that calls `url` for finished documents; answers an admin key.
@@ -171,7 +174,7 @@ impl RestClient {
     ) -> Option<(u16, Value)> {
         let url = format!("http://{address}{path}").parse().unwrap();
         let limits = CallLimits { deadline: Instant::now() + Duration::from_secs(30), body_cap: 1 << 20 };
-        let answer = self.0.call(OutboundRequest { method, url, headers, body }, limits).await.ok()?;
+        let answer = self.0.call(OutboundRequest { method, url, headers, body, client_certificate: None }, limits).await.ok()?;
         Some((answer.status, serde_json::from_slice(&answer.body).ok()?))
     }
 }

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::interval;
+use tokio_rustls::TlsAcceptor;
 
 /// A request as it came in.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +56,11 @@ impl Reply {
     }
 }
 
+/// A connection, by TLS or not.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 type Script = Arc<dyn Fn(&Seen, usize) -> Reply + Send + Sync>;
 
 /// A listening receiver; ends when dropped.
@@ -74,10 +80,19 @@ struct Ledger {
 impl Receiver {
     /// A receiver whose answers come from `script`, which gets the request and how many came before it.
     pub(crate) async fn start(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen(None, Arc::new(script)).await
+    }
+
+    /// A receiver that speaks TLS and answers 200.
+    pub(crate) async fn speaking_tls(acceptor: TlsAcceptor) -> Self {
+        Self::listen(Some(acceptor), Arc::new(|_, _| Reply::Status(200))).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let ledger = Arc::new(Ledger::default());
-        let task = tokio::spawn(accept(listener, Arc::new(script), Arc::clone(&ledger)));
+        let task = tokio::spawn(accept(listener, tls, script, Arc::clone(&ledger)));
         Self { address, ledger, task }
     }
 
@@ -124,13 +139,23 @@ impl Drop for Receiver {
     }
 }
 
-async fn accept(listener: TcpListener, script: Script, ledger: Arc<Ledger>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, script: Script, ledger: Arc<Ledger>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&ledger)));
+        let (tls, script, ledger) = (tls.clone(), Arc::clone(&script), Arc::clone(&ledger));
+        tokio::spawn(async move {
+            match tls {
+                None => serve(stream, script, ledger).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, script, ledger).await;
+                    }
+                }
+            }
+        });
     }
 }
 
-async fn serve(mut stream: TcpStream, script: Script, ledger: Arc<Ledger>) {
+async fn serve(mut stream: impl Stream, script: Script, ledger: Arc<Ledger>) {
     let mut buffer = Vec::new();
     while let Some(seen) = read_request(&mut stream, &mut buffer).await {
         let before = {
@@ -146,7 +171,7 @@ async fn serve(mut stream: TcpStream, script: Script, ledger: Arc<Ledger>) {
 }
 
 /// Answers; whether the connection goes on.
-async fn answer(stream: &mut TcpStream, reply: Reply) -> bool {
+async fn answer(stream: &mut impl Stream, reply: Reply) -> bool {
     match reply {
         Reply::Status(status) => write(stream, format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n").as_bytes()).await,
         Reply::Full(status, headers, body) => {
@@ -180,16 +205,16 @@ async fn answer(stream: &mut TcpStream, reply: Reply) -> bool {
     }
 }
 
-async fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
+async fn write(stream: &mut impl Stream, bytes: &[u8]) -> bool {
     stream.write_all(bytes).await.is_ok()
 }
 
-async fn until_closed(stream: &mut TcpStream) {
+async fn until_closed(stream: &mut impl Stream) {
     let mut rest = [0; 1024];
     while matches!(stream.read(&mut rest).await, Ok(read) if read > 0) {}
 }
 
-async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
+async fn read_request(stream: &mut impl Stream, buffer: &mut Vec<u8>) -> Option<Seen> {
     let head_end = loop {
         if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;
@@ -206,7 +231,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Se
     Some(seen)
 }
 
-async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
+async fn read_more(stream: &mut impl Stream, buffer: &mut Vec<u8>) -> Option<()> {
     let mut chunk = vec![0; 16 * 1024];
     let read = stream.read(&mut chunk).await.ok()?;
     buffer.extend_from_slice(&chunk[..read]);

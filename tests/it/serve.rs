@@ -28,6 +28,36 @@ async fn a_second_process_on_the_same_file_is_refused_in_clear_words() {
 }
 
 #[tokio::test]
+async fn certificates_that_are_none_keep_it_from_starting_before_it_touches_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "no certificate").unwrap();
+
+    let setting = format!("egress.ca_file={}", file.display());
+    let refused = program().args(["serve", "--listen", "127.0.0.1:0", "--set", &setting]).current_dir(folder.path()).output().unwrap();
+
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let reason = format!("the certificates of {} (egress.ca_file) cannot be used: it holds no certificate", file.display());
+    assert!(said.contains(&reason), "{said}");
+    assert!(!folder.path().join("data").exists());
+}
+
+#[tokio::test]
+async fn it_takes_no_webhook_that_calls_it_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rest, process) = (RestClient::new(), Process::start(folder.path(), &[]).await);
+    let key = rest.admin(process.address).await;
+    let webhook = |host: String| serde_json::json!({"name": "w", "events": ["e"], "method": "POST", "url": format!("http://{host}/:id")});
+
+    for (host, expected) in [(process.address.to_string(), 422), (format!("127.0.0.1:{}", process.address.port() ^ 1), 201)] {
+        let (status, answer) = rest.post(process.address, "/v1/webhooks", &[("x-api-key", &key)], &webhook(host)).await.unwrap();
+
+        assert_eq!(status, expected, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn the_first_start_shows_a_root_key_once() {
     let folder = tempfile::tempdir().unwrap();
 

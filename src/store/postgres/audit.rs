@@ -45,6 +45,10 @@ impl Audit for PostgresStore {
 }
 
 async fn list(db: &mut PgConnection, filter: &AuditFilter, page: Page<AuditEntryId>) -> Result<Vec<AuditEntry>, StoreError> {
+    entry_list(filter, page).build().fetch_all(db).await?.iter().map(|row| audit_entry(row)).collect()
+}
+
+pub(super) fn entry_list(filter: &AuditFilter, page: Page<AuditEntryId>) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::<Postgres>::new(concat!("select ", audit_columns!(), " from audit_entry where true"));
     if let Scope::Client(client_id) = filter.scope {
         query.push(" and client_id = ").push_bind(client_id.as_uuid());
@@ -62,7 +66,7 @@ async fn list(db: &mut PgConnection, filter: &AuditFilter, page: Page<AuditEntry
         query.push(" and id < ").push_bind(before.as_uuid());
     }
     query.push(" order by id desc limit ").push_bind(i64::from(page.limit));
-    query.build().fetch_all(db).await?.iter().map(|row| audit_entry(row)).collect()
+    query
 }
 
 /// In whose name a change is made, and what its entry is made of.

@@ -1,10 +1,13 @@
 //! Which indexes the statements of the hot path read: on tables that are still empty, when every node first plans them, and
 //! on tables with a million deliveries.
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Row};
+use uuid::Uuid;
 
 use super::connect::{MIGRATIONS, options};
-use super::{claim, enqueue, nodes, queue, record};
+use super::{audit, claim, enqueue, nodes, queue, record};
+use crate::store::records::{AuditFilter, Page, Scope};
 
 /// A client with a hundred webhooks and a million deliveries: most are delivered, every webhook has some of each kind that
 /// the hot path looks for.
@@ -70,14 +73,36 @@ async fn assert_plans(db: &mut PgConnection) {
     }
 }
 
+/// A database of its own.
+struct Fresh {
+    server: PgConnection,
+    name: String,
+    options: PgConnectOptions,
+}
+
+impl Fresh {
+    async fn create(what: &str) -> Self {
+        let name = format!("dispatcher_{what}_{}", std::process::id());
+        let mut server: PgConnection = server().parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+        server.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+        let options = options(&self::server(), std::time::Duration::from_mins(10)).unwrap().database(&name);
+        Self { server, name, options }
+    }
+
+    async fn connect(&self) -> PgConnection {
+        self.options.connect().await.unwrap()
+    }
+
+    async fn remove(mut self) {
+        self.server.execute(sqlx::AssertSqlSafe(format!("drop database {} with (force)", self.name))).await.unwrap();
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL, which tests/run starts"]
 async fn the_hot_path_reads_its_indexes_whatever_the_tables_hold() {
-    let name = format!("dispatcher_plans_{}", std::process::id());
-    let mut server_db: PgConnection = server().parse::<sqlx::postgres::PgConnectOptions>().unwrap().connect().await.unwrap();
-    server_db.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await.unwrap();
-    let fresh = options(&server(), std::time::Duration::from_mins(10)).unwrap().database(&name);
-    let mut db = fresh.connect().await.unwrap();
+    let fresh = Fresh::create("plans").await;
+    let mut db = fresh.connect().await;
     MIGRATIONS.run_direct(None, &mut db, false).await.unwrap();
 
     assert_plans(&mut db).await;
@@ -85,9 +110,42 @@ async fn the_hot_path_reads_its_indexes_whatever_the_tables_hold() {
     sqlx::raw_sql("set enable_hashjoin = on; set enable_seqscan = on").execute(&mut db).await.unwrap();
     sqlx::raw_sql(MILLION).execute(&mut db).await.unwrap();
     db.close().await.unwrap();
-    let mut db = fresh.connect().await.unwrap();
+    let mut db = fresh.connect().await;
     assert_plans(&mut db).await;
 
     db.close().await.unwrap();
-    server_db.execute(sqlx::AssertSqlSafe(format!("drop database {name} with (force)"))).await.unwrap();
+    fresh.remove().await;
+}
+
+/// A hundred clients with a thousand changes each.
+const CHANGES: &str = "
+    insert into audit_entry (id, at, key_id, role, key_client_id, action, object_kind, object_id, client_id)
+        select gen_random_uuid(), now(), gen_random_uuid(), 'admin', gen_random_uuid(), 'update', 'webhook', gen_random_uuid(),
+            lpad(to_hex(n % 100), 32, '0')::uuid
+        from generate_series(1, 100000) n;
+    analyze audit_entry";
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL, which tests/run starts"]
+async fn lists_of_changes_read_an_index_in_their_order() {
+    let fresh = Fresh::create("audit_plans").await;
+    let mut db = fresh.connect().await;
+    MIGRATIONS.run_direct(None, &mut db, false).await.unwrap();
+    sqlx::raw_sql(CHANGES).execute(&mut db).await.unwrap();
+    let own = AuditFilter::all(Scope::Client(Uuid::from_u128(7).into()));
+    let page = Page { limit: 50, before: Some(Uuid::max().into()) };
+
+    for (filter, index) in [
+        (AuditFilter::all(Scope::All), "audit_entry_pkey"),
+        (own.clone(), "audit_entry_client"),
+        (AuditFilter { object_id: Some(Uuid::from_u128(8)), ..own }, "audit_entry_object"),
+    ] {
+        let sql = audit::entry_list(&filter, page).sql().as_str().to_owned();
+        let plan = plan(&mut db, &sql, sql.matches('$').count()).await;
+
+        assert!(plan.contains(&format!("using {index} ")), "{index} is not read by\n{sql}\n{plan}");
+        assert!(!plan.contains("Sort") && !plan.contains("Seq Scan"), "{sql}\n{plan}");
+    }
+    db.close().await.unwrap();
+    fresh.remove().await;
 }

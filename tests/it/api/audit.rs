@@ -69,3 +69,39 @@ async fn root_sees_everything_in_pages() {
     assert_eq!(seen, ["create api-key", "create api-key", "create api-key", "create api-key", "create client"]);
     assert_eq!(rest.get("/v1/audit?from=yesterday&objectId=7").send().await.problem(422), ["objectId", "from"]);
 }
+
+#[tokio::test]
+async fn an_entry_says_from_where_a_change_came() {
+    let rest = Rest::new().await;
+    let acme = rest.tenant("acme").await;
+    let id = webhook(&rest, &acme.admin).await;
+    let path = format!("/v1/webhooks/{id}");
+    for (name, address) in [("four", "192.0.2.7"), ("six", "2001:db8::7"), ("mapped", "::ffff:192.0.2.8")] {
+        rest.call("PATCH", &path).from(address).key(&acme.admin).json(&json!({"name": name})).send().await.expect(200);
+    }
+
+    let list = rest.get(&format!("/v1/audit?objectId={id}")).key(&acme.admin).send().await.expect(200);
+
+    let addresses: Vec<&Value> = list["items"].as_array().unwrap().iter().map(|entry| &entry["actor"]["remoteAddress"]).collect();
+    assert_eq!(addresses, [&json!("192.0.2.8"), &json!("2001:db8::7"), &json!("192.0.2.7"), &Value::Null]);
+}
+
+#[tokio::test]
+async fn an_entry_tells_no_value_of_a_urls_query_but_that_it_changed() {
+    let rest = Rest::new().await;
+    let acme = rest.tenant("acme").await;
+    let id = webhook(&rest, &acme.admin).await;
+    let path = format!("/v1/webhooks/{id}");
+    for key in ["s3cret", "0ther"] {
+        let urls =
+            json!({"url": format!("https://example.com/:id?key={key}"), "authorizationUrl": format!("https://example.com/?k={key}")});
+        rest.call("PATCH", &path).key(&acme.admin).json(&urls).send().await.expect(200);
+    }
+
+    let answer = rest.get(&format!("/v1/audit?objectId={id}")).key(&acme.admin).send().await;
+
+    let list = answer.expect(200);
+    let masked = json!({"url": "https://example.com/:id?key=****", "authorizationUrl": "https://example.com/?k=****"});
+    assert_eq!((&list["items"][0]["before"], &list["items"][0]["after"]), (&masked, &masked));
+    assert!(!answer.text.contains("s3cret") && !answer.text.contains("0ther"), "{}", answer.text);
+}

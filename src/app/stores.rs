@@ -42,6 +42,7 @@ pub(crate) async fn open(config: &Config, ids: &Arc<IdSource>, now: Timestamp, c
             let keyring = Arc::new(shared_keyring(given)?);
             let options = PostgresOptions {
                 url: url.expose_secret().to_owned(),
+                through_pooler: config.store.through_pooler,
                 connections: config.store.connections,
                 call_limit: STORE_CALL_LIMIT,
                 ids,

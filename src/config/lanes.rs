@@ -23,7 +23,7 @@ pub struct LanesConfig {
 
 impl Default for LanesConfig {
     fn default() -> Self {
-        Self { max_stalled: 4096, breaker_failures: 5, breaker_pause_seconds: 5, breaker_pause_max_seconds: 300 }
+        Self { max_stalled: 8192, breaker_failures: 5, breaker_pause_seconds: 5, breaker_pause_max_seconds: 300 }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct StoreConfig {
     pub readers: u32,
     /// Connections that read and write, of `PostgreSQL`.
     pub connections: u32,
+    /// Whether `PostgreSQL` is reached through a connection pooler in transaction mode.
+    pub through_pooler: bool,
 }
 
 /// Where the data is: which kind of store, and which one of that kind.
@@ -35,7 +37,7 @@ pub enum StoreUrl {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: StoreUrl::Sqlite("data/dispatcher.db".into()), readers: 4, connections: 16 }
+        Self { url: StoreUrl::Sqlite("data/dispatcher.db".into()), readers: 4, connections: 16, through_pooler: false }
     }
 }
 

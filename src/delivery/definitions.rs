@@ -60,23 +60,45 @@ impl Definitions {
         Self { store, known: RwLock::default() }
     }
 
+    /// Reads in one call what [`Self::get`] would read one by one.
+    ///
+    /// # Errors
+    /// When the store fails, or one of the webhooks cannot be read: `get` says which.
+    pub async fn read_ahead(&self, wanted: impl Iterator<Item = (WebhookId, i64)>) -> Result<(), StoreError> {
+        let missing: Vec<WebhookId> = wanted.filter(|&(id, version)| self.known(id, version).is_none()).map(|(id, _)| id).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for webhook in self.store.webhooks_named(missing).await? {
+            self.keep(webhook);
+        }
+        Ok(())
+    }
+
     /// The webhook's definition, at least as new as `version`; `None` if the webhook is deleted.
     ///
     /// # Errors
     /// When it has to be read and the store fails.
     pub async fn get(&self, id: WebhookId, version: i64) -> Result<Option<Arc<Definition>>, StoreError> {
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id)
-            && known.webhook.version >= version
-        {
-            return Ok(Some(Arc::clone(known)));
+        if let Some(known) = self.known(id, version) {
+            return Ok(Some(known));
         }
         let Some(webhook) = self.store.webhook(Scope::All, id).await? else {
             self.forget(id);
             return Ok(None);
         };
-        let definition = Arc::new(Definition::new(webhook));
+        Ok(Some(self.keep(webhook)))
+    }
+
+    fn known(&self, id: WebhookId, version: i64) -> Option<Arc<Definition>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&id).filter(|known| known.webhook.version >= version).map(Arc::clone)
+    }
+
+    fn keep(&self, webhook: Webhook) -> Arc<Definition> {
+        let (id, definition) = (webhook.id, Arc::new(Definition::new(webhook)));
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&definition));
-        Ok(Some(definition))
+        definition
     }
 
     /// Reads every webhook anew when it is next asked for.

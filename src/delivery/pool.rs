@@ -279,6 +279,10 @@ impl Pool {
     /// Sorts what was claimed into its lanes and starts what may start.
     async fn take_in(self: &Arc<Self>, plan: &[LaneQuota], claimed: Vec<ClaimedDelivery>) -> Result<(), StoreError> {
         let mut by_lane = group_by_lane(claimed);
+        let newest = by_lane.iter().filter_map(|(id, claimed)| Some((*id, newest_version(claimed)?)));
+        if let Err(failure) = self.definitions.read_ahead(newest).await {
+            debug!(error = %failure, "webhooks are read one by one");
+        }
         let mut result = Ok(());
         for quota in plan {
             let claimed = by_lane.remove(&quota.webhook_id).unwrap_or_default();
@@ -303,7 +307,7 @@ impl Pool {
 
     /// Adds the definition. Of a webhook that is deleted by now, or cannot be read, nothing is ready: the claims go back.
     async fn make_ready(&self, id: WebhookId, claimed: Vec<ClaimedDelivery>) -> Result<Vec<Ready>, StoreError> {
-        let Some(version) = claimed.iter().map(|claimed| claimed.webhook_version).max() else {
+        let Some(version) = newest_version(&claimed) else {
             return Ok(Vec::new());
         };
         let definition = self.definitions.get(id, version).await;
@@ -453,6 +457,10 @@ impl Lanes for Pool {
     fn view(&self, webhook: &Webhook) -> LaneView {
         self.lanes().view(webhook.id, &webhook.definition.delivery, self.clock.now())
     }
+}
+
+fn newest_version(claimed: &[ClaimedDelivery]) -> Option<i64> {
+    claimed.iter().map(|claimed| claimed.webhook_version).max()
 }
 
 fn group_by_lane(claimed: Vec<ClaimedDelivery>) -> HashMap<WebhookId, Vec<ClaimedDelivery>> {

@@ -156,6 +156,9 @@ pub trait Webhooks: Send + Sync {
     /// there is no such webhook in that scope.
     async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError>;
 
+    /// The webhooks that live among `ids`, in no order.
+    async fn webhooks_named(&self, ids: Vec<WebhookId>) -> Result<Vec<Webhook>, StoreError>;
+
     /// One webhook.
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError>;
 

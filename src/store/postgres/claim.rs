@@ -15,17 +15,18 @@ use crate::store::rows::{claimed, event_columns};
 
 /// Due deliveries of active webhooks, up to a limit for each, along the index `delivery_due`. What another caller is about
 /// to claim is skipped, not waited for. The choice is made once (`materialized`): an update that joined it anew could take
-/// more than the limit. What was chosen is locked and so still pending. A lane belongs to the node that has any of it in
+/// more than the limit. Webhooks are looked up one by one, as `alive` says. What was chosen is locked and so still pending. A lane belongs to the node that has any of it in
 /// flight, so that its limits hold over all nodes.
 pub(super) const CLAIM: &str = concat!(
     "with lane as materialized (
         select w.id, w.version, l.quota
         from unnest($1::uuid[], $2::bigint[]) as l (webhook_id, quota)
-        join webhook w on w.id = l.webhook_id
-        where w.state = 'active' and w.deleted_at is null
-            and not exists (
-                select from delivery other
-                where other.webhook_id = l.webhook_id and other.state = 'in_flight' and other.claimed_by <> $5 limit 1)),
+        cross join lateral (
+            select webhook.id, webhook.version, webhook.state, webhook.deleted_at from webhook where webhook.id = l.webhook_id limit 1) w
+        left join lateral (
+            select true as is_held from delivery other
+            where other.webhook_id = l.webhook_id and other.state = 'in_flight' and other.claimed_by <> $5 limit 1) elsewhere on true
+        where w.state = 'active' and w.deleted_at is null and elsewhere.is_held is null),
     due as materialized (
         select d.id, lane.version
         from lane cross join lateral (

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::timeout;
 
-use super::secrets::{encrypt_secrets_in_clear, keys_in_use};
+use super::secrets::{encrypt_secrets_in_clear, keys_in_use, may_hold_secrets_in_clear};
 use super::value::At;
 use crate::domain::time::Timestamp;
 use crate::secrets::Keyring;
@@ -39,20 +39,47 @@ const PROMISES: &str = "
     select current_setting('server_version_num')::integer, current_setting('fsync'), current_setting('full_page_writes'),
         pg_is_in_recovery(), clock_timestamp()";
 
-/// The settings of every connection.
-///
-/// Commits are waited for, whatever the server's default. The server gives up on what takes too long before the caller
-/// does. Plans are made once and for any values, along indexes, row by row: every statement here names few rows, and a plan
-/// must not change with what the tables hold or with when they were last analysed.
-pub(super) fn options(url: &str, call_limit: Duration) -> Result<PgConnectOptions, StoreError> {
+/// How the database is reached.
+#[derive(Clone)]
+pub(super) struct Access {
+    /// Where it is, and what a connection is set to as it is made.
+    pub(super) options: PgConnectOptions,
+    /// `set local …; …` for every transaction. Only through a pooler, where a connection has no session of its own: the next
+    /// transaction may run in another's.
+    pub(super) each_transaction: Option<String>,
+}
+
+impl Access {
+    /// Whether a pooler in transaction mode is in between.
+    pub(super) fn is_pooled(&self) -> bool {
+        self.each_transaction.is_some()
+    }
+}
+
+/// The way to the database that `url` names, directly or through a pooler in transaction mode.
+pub(super) fn access(url: &str, call_limit: Duration, through_pooler: bool) -> Result<Access, StoreError> {
     let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| StoreError::Unusable {
         reason: "the url of the database cannot be read".to_owned(),
         source: Some(error.into()),
     })?;
-    let statement_timeout = format!("{}ms", call_limit.mul_f64(0.8).as_millis());
-    let mut settings = vec![
+    let options = options.application_name("webhook-dispatcher").statement_cache_capacity(256).disable_statement_logging();
+    let settings = settings(url, call_limit);
+    Ok(if through_pooler {
+        // Poolers refuse a connection that asks for more than they know of.
+        Access { options: options.extra_float_digits(None), each_transaction: Some(set_local(&settings)) }
+    } else {
+        Access { options: options.options(settings), each_transaction: None }
+    })
+}
+
+/// What every statement runs under.
+///
+/// Commits are waited for, whatever the server's default. The server gives up on what takes too long before the caller
+/// does. Plans are made for any values, along indexes, row by row and in their order: every statement here names few rows, and
+/// a plan must not change with what the tables hold or with when they were last analysed.
+fn settings(url: &str, call_limit: Duration) -> Vec<(&'static str, String)> {
+    let mut settings: Vec<(&'static str, String)> = [
         ("synchronous_commit", "on"),
-        ("statement_timeout", statement_timeout.as_str()),
         ("lock_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "15s"),
         ("client_min_messages", "warning"),
@@ -61,28 +88,62 @@ pub(super) fn options(url: &str, call_limit: Duration) -> Result<PgConnectOption
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
         ("enable_bitmapscan", "off"),
+        ("enable_sort", "off"),
         ("jit", "off"),
-    ];
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into();
+    settings.push(("statement_timeout", format!("{}ms", call_limit.mul_f64(0.8).as_millis())));
     // The tables are in the schema that the url names, or in `public`: by default PostgreSQL looks first in one that has the
     // name of the user, which may come to be after the tables.
     if !url.contains("search_path") {
-        settings.push(("search_path", "public"));
+        settings.push(("search_path", "public".to_owned()));
     }
-    Ok(options.application_name("webhook-dispatcher").statement_cache_capacity(256).options(settings).disable_statement_logging())
+    settings
+}
+
+fn set_local(settings: &[(&'static str, String)]) -> String {
+    settings.iter().map(|(name, value)| format!("set local {name} = '{value}'")).collect::<Vec<_>>().join(";")
 }
 
 /// Connects, asserts that the server keeps what it commits, and brings the schema up to date; secrets that are kept in
 /// clear are encrypted.
-pub(super) async fn prepare(options: &PgConnectOptions, keyring: &Keyring, now: Timestamp) -> Result<(), StoreError> {
-    let mut db = first_connection(options).await?;
-    assert_promises(&mut db, now).await?;
-    refuse_newer(schema_version(&mut db).await?, known_version(&MIGRATIONS))?;
-    // Statements of migrations may take long; two nodes that start at once take turns.
-    sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0").execute(&mut db).await?;
-    encrypt_secrets_in_clear(&mut db, keyring).await?;
-    migrate(&mut db, None).await?;
-    refuse_unknown(keyring, &keys_in_use(&mut db).await?)?;
+pub(super) async fn prepare(access: &Access, keyring: &Keyring, now: Timestamp) -> Result<(), StoreError> {
+    let mut db = first_connection(&access.options).await?;
+    match &access.each_transaction {
+        None => {
+            sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0").execute(&mut db).await?;
+            make_ready(&mut db, keyring, now).await?;
+        }
+        Some(settings) => {
+            // One transaction, so that all of it has one session. When it fails the connection is dropped as it is, and the
+            // pooler ends that session with whatever it holds.
+            let begin = format!("begin;{settings};set local statement_timeout = 0;set local lock_timeout = 0");
+            let mut transaction = db.begin_with(AssertSqlSafe(begin)).await?;
+            refuse_secrets_in_clear(&mut transaction).await?;
+            make_ready(&mut transaction, keyring, now).await?;
+            transaction.clear_cached_statements().await?;
+            transaction.commit().await?;
+        }
+    }
     db.close().await?;
+    Ok(())
+}
+
+/// Statements of migrations may take long, and two nodes that start at once take turns: `db` must not limit either.
+async fn make_ready(db: &mut PgConnection, keyring: &Keyring, now: Timestamp) -> Result<(), StoreError> {
+    assert_promises(db, now).await?;
+    refuse_newer(schema_version(db).await?, known_version(&MIGRATIONS))?;
+    encrypt_secrets_in_clear(db, keyring).await?;
+    migrate(db, None).await?;
+    refuse_unknown(keyring, &keys_in_use(db).await?)
+}
+
+/// What they leave behind can be wiped out only outside of a transaction.
+async fn refuse_secrets_in_clear(db: &mut PgConnection) -> Result<(), StoreError> {
+    if may_hold_secrets_in_clear(db).await? {
+        return Err(unusable("the database may hold secrets in clear: start once without a pooler in between, which encrypts them"));
+    }
     Ok(())
 }
 
@@ -108,7 +169,7 @@ async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, St
 
 async fn assert_promises(db: &mut PgConnection, now: Timestamp) -> Result<(), StoreError> {
     let (version, fsync, full_pages, is_replica, At(clock)): (i32, String, String, bool, At) =
-        sqlx::query_as(PROMISES).fetch_one(db).await?;
+        sqlx::query_as(PROMISES).fetch_one(&mut *db).await?;
     if version < OLDEST_SERVER {
         return Err(unusable(format!("PostgreSQL {}.{} is too old: 14 is the oldest that will do", version / 10_000, version % 10_000)));
     }

@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::announcer::Announcer;
+use super::connect::Access;
 use super::no_delay::send_at_once;
 use crate::store::driver_errors::closed;
 use crate::store::error::{BoxError, StoreError};
@@ -33,6 +33,10 @@ const LONG_CALL: Duration = Duration::from_mins(10);
 
 /// A connection that rested longer is asked whether it is still there before it is used.
 const FRESH: Duration = Duration::from_secs(15);
+
+/// How long a connection keeps the plans of its statements. A plan is made for tables as large as they are at that time, and
+/// one that was made for a few rows reads all of them: right after a start, and when a burst comes to a quiet installation.
+const PLANS_KEPT: Duration = Duration::from_secs(2);
 
 /// How long that answer may take.
 const PING: Duration = Duration::from_secs(1);
@@ -51,6 +55,21 @@ impl Call<'_> {
     }
 }
 
+/// How a transaction begins, and what it sets for itself.
+#[derive(Clone, Copy)]
+pub(super) struct Begin {
+    /// The statement that begins it.
+    pub(super) statement: &'static str,
+    /// `set local …; …` where it differs from the settings of every connection.
+    pub(super) settings: &'static str,
+}
+
+/// A transaction that writes.
+const WRITING: Begin = Begin { statement: "begin", settings: "" };
+
+/// A transaction in which all statements see the same moment.
+const ONE_MOMENT: Begin = Begin { statement: "begin isolation level repeatable read read only", settings: "" };
+
 /// The statements of a call, not yet run.
 pub(super) type Work<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
 
@@ -62,49 +81,64 @@ pub(super) struct Connections {
 }
 
 struct Shared {
-    options: PgConnectOptions,
+    access: Access,
     room: Semaphore,
     at_rest: Mutex<Vec<AtRest>>,
     announcer: Announcer,
 }
 
-struct AtRest {
+struct Open {
     connection: PgConnection,
+    /// When its oldest plan may have been made.
+    planned_at: Instant,
+}
+
+struct AtRest {
+    open: Open,
     since: Instant,
 }
 
 impl Connections {
     /// At most `most` connections, opened as they are needed, each call within `call_limit`.
-    pub(super) fn new(options: PgConnectOptions, most: u32, call_limit: Duration, announcer: Announcer) -> Self {
+    pub(super) fn new(access: Access, most: u32, call_limit: Duration, announcer: Announcer) -> Self {
         let room = Semaphore::new(usize::try_from(most.max(1)).unwrap_or(1));
-        Self { shared: Arc::new(Shared { options, room, at_rest: Mutex::default(), announcer }), call_limit, calls: TaskTracker::new() }
+        Self { shared: Arc::new(Shared { access, room, at_rest: Mutex::default(), announcer }), call_limit, calls: TaskTracker::new() }
     }
 
-    /// Runs `work` to its end, whether or not its caller waits.
+    /// Runs `work` to its end, whether or not its caller waits; each of its statements commits by itself.
     pub(super) async fn call<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T> + Send + 'static,
     {
-        self.call_within(self.call_limit, work).await
+        self.run(self.call_limit, None, work).await
     }
 
-    /// As [`Self::call`], for work of many statements.
-    pub(super) async fn call_long<T, W>(&self, work: W) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T> + Send + 'static,
-    {
-        self.call_within(LONG_CALL, work).await
-    }
-
-    /// As [`Self::call`], in a transaction.
+    /// As [`Self::call`], in a transaction that writes.
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T> + Send + 'static,
     {
-        self.call(move |call| Box::pin(transact(call, work))).await
+        self.run(self.call_limit, Some(WRITING), work).await
+    }
+
+    /// As [`Self::call`], in a transaction that only reads, of one moment.
+    pub(super) async fn read_moment<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T> + Send + 'static,
+    {
+        self.run(self.call_limit, Some(ONE_MOMENT), work).await
+    }
+
+    /// As [`Self::call`], in a transaction of its own kind.
+    pub(super) async fn transact<T, W>(&self, begin: Begin, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T> + Send + 'static,
+    {
+        self.run(self.call_limit, Some(begin), work).await
     }
 
     /// As [`Self::write`], for work of many statements.
@@ -113,7 +147,7 @@ impl Connections {
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T> + Send + 'static,
     {
-        self.call_long(move |call| Box::pin(transact(call, work))).await
+        self.run(LONG_CALL, Some(WRITING), work).await
     }
 
     /// Waits for the calls under way and closes the connections; later calls fail.
@@ -121,12 +155,12 @@ impl Connections {
         self.calls.close();
         self.calls.wait().await;
         self.shared.room.close();
-        for AtRest { connection, .. } in self.shared.take_all() {
-            drop(timeout(PING, connection.close()).await);
+        for AtRest { open, .. } in self.shared.take_all() {
+            drop(timeout(PING, open.connection.close()).await);
         }
     }
 
-    async fn call_within<T, W>(&self, limit: Duration, work: W) -> Result<T, StoreError>
+    async fn run<T, W>(&self, limit: Duration, begin: Option<Begin>, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T> + Send + 'static,
@@ -135,54 +169,79 @@ impl Connections {
             return Err(closed());
         }
         let shared = Arc::clone(&self.shared);
-        let call = self.calls.spawn(async move { shared.run(limit, work).await });
+        let call = self.calls.spawn(async move { shared.run(limit, begin, work).await });
         call.await.map_err(|panicked| StoreError::Backend(panicked.into()))?
     }
 }
 
 impl Shared {
-    async fn run<T, W>(&self, limit: Duration, work: W) -> Result<T, StoreError>
+    async fn run<T, W>(&self, limit: Duration, begin: Option<Begin>, work: W) -> Result<T, StoreError>
     where
         W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T>,
     {
         let room = timeout(WAIT, self.room.acquire()).await.map_err(|_| StoreError::Busy("every connection is in use".into()))?;
         let _room = room.map_err(|_| closed())?;
-        let mut connection = match self.rested().await {
-            Some(connection) => connection,
+        let mut open = match self.rested().await {
+            Some(open) => open,
             None => self.connect().await?,
         };
         // A connection that is let go of instead of put back is closed: what the server still does for it comes to nothing.
-        let mut call = Call { db: &mut connection, signals: Vec::new() };
-        let answer = timeout(limit, work(&mut call)).await.unwrap_or_else(|_| Err(StoreError::Unanswered("no answer in time".into())));
+        let mut call = Call { db: &mut open.connection, signals: Vec::new() };
+        let work = async {
+            match self.begin(begin) {
+                Some(begin) => transact(&mut call, begin, self.access.is_pooled(), work).await,
+                None => work(&mut call).await,
+            }
+        };
+        let answer = timeout(limit, work).await.unwrap_or_else(|_| Err(StoreError::Unanswered("no answer in time".into())));
         if answer.is_ok() {
             call.signals.into_iter().for_each(|signal| self.announcer.announce(signal));
         }
         match &answer {
-            Ok(_) | Err(StoreError::Conflict { .. } | StoreError::Corrupt { .. }) => self.put_back(connection),
+            Ok(_) | Err(StoreError::Conflict { .. } | StoreError::Corrupt { .. }) => self.put_back(open),
             Err(StoreError::Unanswered(_)) => drop(self.take_all()),
             Err(_) => {}
         }
         answer
     }
 
-    /// The connection that rested the shortest, if it is still there. If it is not, none is.
-    async fn rested(&self) -> Option<PgConnection> {
-        let AtRest { mut connection, since } = self.lock().pop()?;
-        if since.elapsed() < FRESH {
-            return Some(connection);
+    /// What begins the transaction of a call; none when its statements commit one by one.
+    fn begin(&self, begin: Option<Begin>) -> Option<String> {
+        match &self.access.each_transaction {
+            None => begin.map(|Begin { statement, settings }| format!("{statement};{settings}")),
+            Some(always) => {
+                let Begin { statement, settings } = begin.unwrap_or(WRITING);
+                Some(format!("{statement};{always};{settings}"))
+            }
         }
-        if let Ok(Ok(())) = timeout(PING, connection.ping()).await {
-            return Some(connection);
+    }
+
+    /// The connection that rested the shortest, if it is still there. If it is not, none is.
+    async fn rested(&self) -> Option<Open> {
+        let AtRest { mut open, since } = self.lock().pop()?;
+        let is_old = open.planned_at.elapsed() >= PLANS_KEPT;
+        if since.elapsed() < FRESH && !is_old {
+            return Some(open);
+        }
+        let seen_alive = async {
+            if is_old {
+                open.connection.clear_cached_statements().await?;
+                open.planned_at = Instant::now();
+            }
+            if since.elapsed() < FRESH { Ok(()) } else { open.connection.ping().await }
+        };
+        if let Ok(Ok(())) = timeout(PING, seen_alive).await {
+            return Some(open);
         }
         drop(self.take_all());
         None
     }
 
-    async fn connect(&self) -> Result<PgConnection, StoreError> {
-        match timeout(CONNECT, self.options.connect()).await {
+    async fn connect(&self) -> Result<Open, StoreError> {
+        match timeout(CONNECT, self.access.options.connect()).await {
             Ok(Ok(connection)) => {
                 self.make_prompt();
-                Ok(connection)
+                Ok(Open { connection, planned_at: Instant::now() })
             }
             // Nothing was asked yet, so nothing is in doubt.
             Ok(Err(error)) => Err(StoreError::Busy(error.into())),
@@ -192,15 +251,15 @@ impl Shared {
 
     /// For a connection that was just made.
     fn make_prompt(&self) {
-        if self.options.get_socket().is_none()
-            && let Err(error) = send_at_once(self.options.get_port())
+        if self.access.options.get_socket().is_none()
+            && let Err(error) = send_at_once(self.access.options.get_port())
         {
             tracing::debug!(%error, "statements of more than 16 KiB may wait 40 ms where the server is reached by TLS");
         }
     }
 
-    fn put_back(&self, connection: PgConnection) {
-        self.lock().push(AtRest { connection, since: Instant::now() });
+    fn put_back(&self, open: Open) {
+        self.lock().push(AtRest { open, since: Instant::now() });
     }
 
     fn take_all(&self) -> Vec<AtRest> {
@@ -213,14 +272,18 @@ impl Shared {
 }
 
 /// Commits what `work` did, or rolls it back.
-async fn transact<T, W>(call: &mut Call<'_>, work: W) -> Result<T, StoreError>
+async fn transact<T, W>(call: &mut Call<'_>, begin: String, is_pooled: bool, work: W) -> Result<T, StoreError>
 where
     W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T>,
 {
-    let mut transaction = call.db.begin().await?;
+    let mut transaction = call.db.begin_with(AssertSqlSafe(begin)).await?;
     let mut inner = Call { db: &mut transaction, signals: Vec::new() };
     let answer = work(&mut inner).await;
     let signals = inner.signals;
+    if is_pooled {
+        // The session is the next one's after this transaction: no statement may stay behind under a name of ours.
+        transaction.clear_cached_statements().await?;
+    }
     match answer {
         Ok(answer) => {
             transaction.commit().await?;

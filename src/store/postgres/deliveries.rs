@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, Postgres, QueryBuilder};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::PostgresStore;
 use super::audit::Hand;
 use super::connections::Call;
-use super::delivery_list::{list, summary_tables};
+use super::delivery_list::{PLANNED_ANEW, list, summary_tables};
 use super::value::{At, kept};
 use super::webhooks::client_of;
 use crate::domain::audit::{Action, Actor, Change};
@@ -44,9 +44,6 @@ const EVENT: &str = concat!("select ", event_columns!(), " from event e where e.
 
 const DELIVERIES_OF: &str = concat!("select ", delivery_columns!(), " from delivery d where d.event_id = $1 order by d.id");
 
-/// So that what is read in several statements is of one moment.
-const ONE_MOMENT: &str = "begin isolation level repeatable read read only";
-
 /// What a person's change depends on. Runs in the transaction of the change and holds the delivery for it, and the webhook
 /// against its deletion.
 const STANDING: &str = "
@@ -64,20 +61,20 @@ const CANCEL: &str = "update delivery set state = 'cancelled', finished_at = $2 
 #[async_trait]
 impl Deliveries for PostgresStore {
     async fn deliveries(&self, filter: DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<DeliverySummary>, StoreError> {
-        self.connections.call(move |call| Box::pin(async move { list(call.db, &filter, page).await })).await
+        self.connections.transact(PLANNED_ANEW, move |call| Box::pin(async move { list(call.db, &filter, page).await })).await
     }
 
     async fn delivery(&self, scope: Scope, id: DeliveryId) -> Result<Option<DeliveryDetail>, StoreError> {
         let keyring = Arc::clone(&self.keyring);
-        self.connections.call(move |call| Box::pin(async move { one_delivery(call.db, scope, id, &keyring).await })).await
+        self.connections.read_moment(move |call| Box::pin(async move { one_delivery(call.db, scope, id, &keyring).await })).await
     }
 
     async fn events(&self, filter: EventFilter, page: Page<EventId>) -> Result<Vec<Event>, StoreError> {
-        self.connections.call(move |call| Box::pin(async move { events(call.db, &filter, page).await })).await
+        self.connections.transact(PLANNED_ANEW, move |call| Box::pin(async move { events(call.db, &filter, page).await })).await
     }
 
     async fn event(&self, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError> {
-        self.connections.call(move |call| Box::pin(one_event(call.db, scope, id))).await
+        self.connections.read_moment(move |call| Box::pin(one_event(call.db, scope, id))).await
     }
 
     async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {
@@ -97,14 +94,11 @@ async fn one_delivery(
     id: DeliveryId,
     keyring: &Keyring,
 ) -> Result<Option<DeliveryDetail>, StoreError> {
-    let mut moment = db.begin_with(ONE_MOMENT).await?;
-    let row = sqlx::query(SUMMARY).bind(id.as_uuid()).bind(client_of(scope)).fetch_optional(&mut *moment).await?;
-    let found = match row {
-        Some(row) => Some(detail(&mut moment, &row, keyring).await?),
-        None => None,
-    };
-    moment.commit().await?;
-    Ok(found)
+    let row = sqlx::query(SUMMARY).bind(id.as_uuid()).bind(client_of(scope)).fetch_optional(&mut *db).await?;
+    match row {
+        Some(row) => Ok(Some(detail(db, &row, keyring).await?)),
+        None => Ok(None),
+    }
 }
 
 async fn detail(db: &mut PgConnection, row: &PgRow, keyring: &Keyring) -> Result<DeliveryDetail, StoreError> {
@@ -116,23 +110,20 @@ async fn detail(db: &mut PgConnection, row: &PgRow, keyring: &Keyring) -> Result
 }
 
 async fn one_event(db: &mut PgConnection, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError> {
-    let mut moment = db.begin_with(ONE_MOMENT).await?;
-    let row = sqlx::query(EVENT).bind(id.as_uuid()).bind(client_of(scope)).fetch_optional(&mut *moment).await?;
-    let rows = sqlx::query(DELIVERIES_OF).bind(id.as_uuid()).fetch_all(&mut *moment).await?;
-    moment.commit().await?;
-    let Some(row) = row else {
+    let Some(row) = sqlx::query(EVENT).bind(id.as_uuid()).bind(client_of(scope)).fetch_optional(&mut *db).await? else {
         return Ok(None);
     };
+    let rows = sqlx::query(DELIVERIES_OF).bind(id.as_uuid()).fetch_all(db).await?;
     let deliveries = rows.iter().map(|row| delivery(&mut Fields::of(row, "delivery"))).collect::<Result<_, _>>()?;
     Ok(Some(EventDetail { event: event(&mut Fields::of(&row, "event"))?, deliveries }))
 }
 
 async fn events(db: &mut PgConnection, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<Event>, StoreError> {
-    let rows = event_list(filter, page).build().fetch_all(db).await?;
+    let rows = event_list(filter, page).build().persistent(false).fetch_all(db).await?;
     rows.iter().map(|row| event(&mut Fields::of(row, "event"))).collect()
 }
 
-fn event_list(filter: &EventFilter, page: Page<EventId>) -> QueryBuilder<Postgres> {
+pub(super) fn event_list(filter: &EventFilter, page: Page<EventId>) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(concat!("select ", event_columns!(), " from event e where true"));
     if let Scope::Client(client_id) = filter.scope {
         query.push(" and e.client_id = ").push_bind(client_id.as_uuid());

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, Postgres, QueryBuilder};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::connections::Begin;
 use super::value::{At, kept};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::DeliveryId;
@@ -20,8 +21,11 @@ use crate::store::rows::{summary, summary_columns};
 const MOST_SET_BACK: Duration = Duration::from_hours(24);
 
 /// Lists are planned anew each time; the ways that the hot path forbids are open to them.
-const PLANNED_ANEW: &str = "begin read only; set local plan_cache_mode = force_custom_plan; set local enable_hashjoin = on;
-    set local enable_bitmapscan = on";
+pub(super) const PLANNED_ANEW: Begin = Begin {
+    statement: "begin read only",
+    settings: "set local plan_cache_mode = force_custom_plan; set local enable_hashjoin = on; set local enable_bitmapscan = on;
+        set local enable_sort = on",
+};
 
 /// Goes after a `delivery d`. The last attempt has the number of attempts for its own.
 macro_rules! summary_tables {
@@ -31,19 +35,17 @@ macro_rules! summary_tables {
 }
 pub(super) use summary_tables;
 
-/// Does what `Deliveries::deliveries` promises.
+/// Does what `Deliveries::deliveries` promises, in a transaction that is [`PLANNED_ANEW`].
 pub(super) async fn list(
     db: &mut PgConnection,
     filter: &DeliveryFilter,
     page: Page<DeliveryId>,
 ) -> Result<Vec<DeliverySummary>, StoreError> {
-    let mut planned_anew = db.begin_with(PLANNED_ANEW).await?;
-    let rows = statement(filter, page).build().persistent(false).fetch_all(&mut *planned_anew).await?;
-    planned_anew.commit().await?;
+    let rows = statement(filter, page).build().persistent(false).fetch_all(db).await?;
     rows.iter().map(|row| summary(row)).collect()
 }
 
-fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>) -> QueryBuilder<Postgres> {
+pub(super) fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(concat!("select ", summary_columns!(), " from (select d.id from delivery d"));
     if filter.event_type.is_some() || filter.subject.is_some() {
         query.push(" join event e on e.id = d.event_id");

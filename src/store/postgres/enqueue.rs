@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::connections::{Call, Connections};
 use super::value::{At, kept};
+use super::webhooks::alive;
 use crate::domain::event::EventType;
 use crate::domain::ids::{ClientId, DeliveryId, EventId, IdSource, WebhookId};
 use crate::store::error::StoreError;
@@ -27,27 +28,34 @@ pub(super) const KEYS_TAKEN: &str = "
     from unnest($1::bigint[], $2::uuid[], $3::text[]) as asked (place, client_id, idempotency_key)
     join event e on e.client_id = asked.client_id and e.idempotency_key = asked.idempotency_key";
 
-/// Which webhooks want these types of these clients, oldest first. Deleted ones have no rows in `webhook_event`.
+/// Which webhooks want these types of these clients, oldest first. Deleted ones have no rows in `webhook_event`. Looked up
+/// one by one (`offset 0`), as `alive` is.
 pub(super) const WANTED_BY: &str = "
     select w.webhook_id, asked.place
     from unnest($1::bigint[], $2::uuid[], $3::text[]) as asked (place, client_id, event_type)
-    join webhook_event w on w.client_id = asked.client_id and w.event_type = asked.event_type
+    cross join lateral (
+        select webhook_event.webhook_id from webhook_event
+        where webhook_event.client_id = asked.client_id and webhook_event.event_type = asked.event_type offset 0) w
     order by w.webhook_id";
 
 /// The deliveries of events that are stored already, in the order they were made.
-pub(super) const DELIVERIES_OF: &str = "select d.id, d.event_id from delivery d where d.event_id = any($1) order by d.id";
+pub(super) const DELIVERIES_OF: &str = "
+    select d.id, d.event_id from unnest($1::uuid[]) as e (id)
+    cross join lateral (select delivery.id, delivery.event_id from delivery where delivery.event_id = e.id offset 0) d
+    order by d.id";
 
 /// Stores events and deliveries, all or none. The lock on the webhooks' rows makes a deletion wait for this commit, or this
-/// statement for the deletion, which it then sees. An event of an
-/// unknown client has none, which its column forbids.
-pub(super) const STORE: &str = "
-    with wanted as materialized (
+/// statement for the deletion, which it then sees. Who is alive is looked up in a hash table: `is true` keeps it from being
+/// made a join. An event of an unknown client has none, which its column forbids.
+pub(super) const STORE: &str = concat!(
+    "with ",
+    alive!("$10"),
+    ",
+    wanted as materialized (
         select p.id, p.event_id, p.webhook_id, p.client_id, p.due_at, p.created_at
         from unnest($8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $12::timestamptz[], $13::timestamptz[])
             as p (id, event_id, webhook_id, client_id, due_at, created_at)
-        join webhook w on w.id = p.webhook_id
-        where w.deleted_at is null
-        for key share of w),
+        where (p.webhook_id in (select id from alive)) is true),
     stored as (
         insert into event (id, client_id, event_type, subject, payload, idempotency_key, created_at, bare)
         select e.id, (select c.id from client c where c.id = e.client_id), e.event_type, e.subject, e.payload, e.idempotency_key,
@@ -56,7 +64,8 @@ pub(super) const STORE: &str = "
             as e (id, client_id, event_type, subject, payload, idempotency_key, created_at))
     insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at)
     select id, event_id, webhook_id, client_id, 'pending', due_at, created_at from wanted
-    returning id, event_id, webhook_id";
+    returning id, event_id, webhook_id"
+);
 
 /// How often a batch is tried that meets another node with the same keys.
 const ROUNDS: usize = 5;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use self::announcer::{Announcer, announcer};
 use self::audit::Hand;
 use self::claim::Claims;
-use self::connect::{check_schema, options, prepare};
+use self::connect::{access, check_schema, prepare};
 use self::connections::Connections;
 use super::contract::Store;
 use super::error::StoreError;
@@ -57,6 +57,9 @@ const SIGNALS_KEPT: usize = 1024;
 pub struct PostgresOptions {
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's parameters (`sslmode`, `sslrootcert`, …).
     pub url: String,
+    /// Whether a connection pooler in transaction mode is in between: then no connection has a session of its own, and nodes
+    /// find by polling what they would be told of otherwise.
+    pub through_pooler: bool,
     /// How many connections this node uses at most, beside two for signals between nodes.
     pub connections: u32,
     /// How long a call may take. The server gives up on a statement a little earlier.
@@ -88,14 +91,17 @@ impl PostgresStore {
     /// [`StoreError::Unusable`] when the database cannot be reached, may lose what it commits, has a schema newer than this
     /// program, or holds secrets under a key that is not given.
     pub async fn open(with: PostgresOptions) -> Result<Self, StoreError> {
-        let options = options(&with.url, with.call_limit)?;
-        prepare(&options, &with.keyring, with.now).await?;
+        let access = access(&with.url, with.call_limit, with.through_pooler)?;
+        prepare(&access, &with.keyring, with.now).await?;
         // Any id will do that no other process has. Its time is none, for ids rise: what follows would have no earlier one.
         let sender: Uuid = with.ids.next::<EventId>(Timestamp::from_micros(0)).as_uuid();
-        let (announcer, messenger) = announcer(sender, options.clone(), SIGNALS_KEPT);
-        let connections = Connections::new(options, with.connections, with.call_limit, announcer.clone());
+        let (announcer, messenger) = announcer(sender, access.options.clone(), SIGNALS_KEPT);
+        let connections = Connections::new(access, with.connections, with.call_limit, announcer.clone());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        tasks.spawn(messenger.run(stop.clone()));
+        // Nobody hears anything in a session that is another's after each transaction.
+        if !with.through_pooler {
+            tasks.spawn(messenger.run(stop.clone()));
+        }
         tasks.close();
         let (claims, keyring) = (Claims::default(), with.keyring);
         Ok(Self { connections, claims, ids: with.ids, keyring, announcer, messenger: tasks, stop })

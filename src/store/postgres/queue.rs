@@ -39,7 +39,8 @@ macro_rules! give_back {
         concat!(
             "with held as materialized (select d.id, d.claim_token, w.deleted_at from ",
             $held,
-            " join webhook w on w.id = d.webhook_id for key share of w)
+            " cross join lateral (
+                select webhook.deleted_at from webhook where webhook.id = d.webhook_id limit 1 for key share) w)
              update delivery d set
                  state = case when held.deleted_at is null then 'pending' else 'cancelled' end, finished_at = held.deleted_at,
                  claim_token = null, claimed_by = null
@@ -53,7 +54,9 @@ pub(super) use give_back;
 /// Fenced as a record is.
 pub(super) const RELEASE: &str = give_back!(
     "(select distinct * from unnest($1::uuid[], $2::uuid[]) as c (id, token)) c
-     join delivery d on d.id = c.id and d.claim_token = c.token"
+     cross join lateral (
+         select delivery.id, delivery.claim_token, delivery.webhook_id from delivery
+         where delivery.id = c.id and delivery.claim_token = c.token limit 1) d"
 );
 
 /// Reads the index `delivery_in_flight`, which is small.

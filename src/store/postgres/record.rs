@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::connections::Call;
 use super::value::{At, kept};
+use super::webhooks::alive;
 use crate::domain::attempt::{AttemptOutcome, FailureReason};
 use crate::domain::delivery::{DeliveryState, Transition};
 use crate::domain::ids::WebhookId;
@@ -22,9 +23,10 @@ use crate::store::signal::Signal;
 /// in flight. (To say so would offer the planner an index that is worse than the primary key.) What would wait again is
 /// called off unless its webhook is alive, whose row is locked against its deletion. Statistics are counted up in one
 /// order, so that two nodes never wait for one another.
-pub(super) const RECORD: &str = "
-    with alive as materialized (
-        select w.id from webhook w where w.id = any($1::uuid[]) and w.deleted_at is null for key share),
+pub(super) const RECORD: &str = concat!(
+    "with ",
+    alive!("$1"),
+    ",
     ended as (
         select e.*, e.state = 'pending' and e.webhook_id not in (select id from alive) as is_called_off
         from unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[],
@@ -56,7 +58,8 @@ pub(super) const RECORD: &str = "
         on conflict (webhook_id, minute) do update set
             delivered = s.delivered + excluded.delivered, failed = s.failed + excluded.failed,
             dead_lettered = s.dead_lettered + excluded.dead_lettered, answer_us = s.answer_us + excluded.answer_us)
-    select place from moved";
+    select place from moved"
+);
 
 /// Leaves alone what is not active (any more), and every edition but the one that is meant.
 const DISABLE_WEBHOOK: &str = "

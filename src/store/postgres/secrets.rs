@@ -73,12 +73,12 @@ async fn reseal_some(db: &mut PgConnection, keyring: &Keyring, limit: u32) -> Re
 /// Has to come before the migration that drops the columns in clear, which refuses to run otherwise. Ends with a table in
 /// which nothing of them is left, and can be repeated when it was cut short anywhere.
 pub(super) async fn encrypt_secrets_in_clear(db: &mut PgConnection, keyring: &Keyring) -> Result<(), StoreError> {
-    if !may_hold_some(db).await? {
+    if !may_hold_secrets_in_clear(db).await? {
         return Ok(());
     }
     // Until the connection closes, that is until the columns are gone: another node waits here, and then has nothing to do.
     sqlx::query(ONE_NODE_AT_A_TIME).execute(&mut *db).await?;
-    if !may_hold_some(db).await? {
+    if !may_hold_secrets_in_clear(db).await? {
         return Ok(());
     }
     migrate(db, Some(LAST_IN_CLEAR)).await?;
@@ -96,7 +96,8 @@ pub(super) async fn encrypt_secrets_in_clear(db: &mut PgConnection, keyring: &Ke
     Ok(())
 }
 
-async fn may_hold_some(db: &mut PgConnection) -> Result<bool, StoreError> {
+/// Whether the schema is of a time when secrets were kept in clear.
+pub(super) async fn may_hold_secrets_in_clear(db: &mut PgConnection) -> Result<bool, StoreError> {
     Ok((1..=LAST_IN_CLEAR).contains(&schema_version(db).await?))
 }
 

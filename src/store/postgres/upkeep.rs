@@ -68,7 +68,7 @@ pub(super) const FAILING: &str = "
                     -9223372036854775808))";
 
 /// Along the index `delivery_due`, no further than is asked.
-const PENDING: &str = "select count(*) from (select 1 from delivery where state = 'pending' limit $1) p";
+pub(super) const PENDING: &str = "select count(*) from (select 1 from delivery where state = 'pending' limit $1) p";
 
 #[async_trait]
 impl Upkeep for PostgresStore {

@@ -78,11 +78,38 @@ pub(super) const CANCEL_PENDING: &str = "
     where state = 'pending' and id = any(array(
         select d.id from delivery d where d.webhook_id = $1 and d.state = 'pending' order by d.due_at, d.id limit 10000 for update))";
 
-const ONE: &str = concat!(
+pub(super) const ONE: &str = concat!(
     "select ",
     webhook_columns!(),
-    " from webhook w where w.id = $1 and w.deleted_at is null and ($2::uuid is null or w.client_id = $2)"
+    " from (select * from webhook where webhook.id = $1 limit 1) w
+    where w.deleted_at is null and ($2::uuid is null or w.client_id = $2)"
 );
+
+pub(super) const NAMED: &str = concat!(
+    "select ",
+    webhook_columns!(),
+    " from unnest($1::uuid[]) as named (id)
+    cross join lateral (select * from webhook where webhook.id = named.id limit 1) w
+    where w.deleted_at is null"
+);
+
+/// The webhooks that live among those of an array, their rows locked against deletion. Looked up one by one by nothing but
+/// their ids (`limit 1`): a statement that was planned on few webhooks would read them all ever after, or all in the partial
+/// index of those that live.
+macro_rules! alive {
+    ($ids:literal) => {
+        concat!(
+            "alive as materialized (
+                select w.id from (select distinct named.id from unnest(",
+            $ids,
+            "::uuid[]) as named (id)) n
+                cross join lateral (
+                    select webhook.id, webhook.deleted_at from webhook where webhook.id = n.id limit 1 for key share) w
+                where w.deleted_at is null)"
+        )
+    };
+}
+pub(super) use alive;
 
 /// The rule that a client has one webhook of a type code.
 const TYPE_IS_USED_ONCE: &str = "webhook_type";
@@ -125,6 +152,11 @@ impl Webhooks for PostgresStore {
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
         let keyring = Arc::clone(&self.keyring);
         self.connections.call(move |call| Box::pin(async move { one(call.db, scope, id, &keyring).await })).await
+    }
+
+    async fn webhooks_named(&self, ids: Vec<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
+        let keyring = Arc::clone(&self.keyring);
+        self.connections.call(move |call| Box::pin(async move { named(call.db, ids, &keyring).await })).await
     }
 
     async fn webhooks(&self, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
@@ -170,6 +202,11 @@ pub(super) fn client_of(scope: Scope) -> Option<Uuid> {
 async fn one(db: &mut PgConnection, scope: Scope, id: WebhookId, keyring: &Keyring) -> Result<Option<Webhook>, StoreError> {
     let query = sqlx::query(ONE).bind(id.as_uuid()).bind(client_of(scope));
     query.fetch_optional(db).await?.as_ref().map(|row| webhook(row, keyring)).transpose()
+}
+
+async fn named(db: &mut PgConnection, ids: Vec<WebhookId>, keyring: &Keyring) -> Result<Vec<Webhook>, StoreError> {
+    let ids: Vec<Uuid> = ids.into_iter().map(WebhookId::as_uuid).collect();
+    sqlx::query(NAMED).bind(ids).fetch_all(db).await?.iter().map(|row| webhook(row, keyring)).collect()
 }
 
 async fn list(db: &mut PgConnection, scope: Scope, page: Page<WebhookId>, keyring: &Keyring) -> Result<Vec<Webhook>, StoreError> {

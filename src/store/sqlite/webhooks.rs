@@ -124,6 +124,17 @@ impl Webhooks for SqliteStore {
         self.readers.read(move |db| db.first(ONE, (id.as_uuid(), client_of(scope)), |row| webhook(row, &keyring))).await
     }
 
+    async fn webhooks_named(&self, ids: Vec<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
+        let keyring = Arc::clone(&self.keyring);
+        let everywhere = client_of(Scope::All);
+        self.readers
+            .read(move |db| {
+                let found = ids.iter().map(|id| db.first(ONE, (id.as_uuid(), everywhere), |row| webhook(row, &keyring)));
+                found.filter_map(Result::transpose).collect()
+            })
+            .await
+    }
+
     async fn webhooks(&self, scope: Scope, page: Page<WebhookId>) -> Result<Vec<Webhook>, StoreError> {
         let (query, keyring) = (webhook_list(scope, page), Arc::clone(&self.keyring));
         self.readers.read(move |db| query.rows(db, |row| webhook(row, &keyring))).await

@@ -100,6 +100,7 @@ async fn two_nodes(database: &FreshDatabase) -> [Rest; 2] {
     let node = async |seed: u8| {
         let ids = Arc::new(IdSource::seeded([seed; 32]));
         let options = PostgresOptions {
+            through_pooler: false,
             url: database.url(),
             connections: 8,
             call_limit: Duration::from_secs(10),

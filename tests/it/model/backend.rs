@@ -66,7 +66,10 @@ impl Backend {
             }
             Kind::Postgres(database) => {
                 let (url, call_limit, now) = (database.url(), Duration::from_secs(10), SystemClock.now());
-                Arc::new(PostgresStore::open(PostgresOptions { url, connections: 2, call_limit, ids, keyring, now }).await?)
+                Arc::new(
+                    PostgresStore::open(PostgresOptions { url, through_pooler: false, connections: 2, call_limit, ids, keyring, now })
+                        .await?,
+                )
             }
         })
     }

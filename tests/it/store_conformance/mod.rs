@@ -13,6 +13,7 @@ mod lifecycle;
 mod lists;
 mod nodes;
 mod outbox;
+mod pooled_database;
 mod postgres_database;
 mod postgres_faults;
 mod records;
@@ -28,6 +29,7 @@ mod webhook_states;
 mod webhooks;
 mod world;
 
+use self::pooled_database::PooledDatabase;
 use self::postgres_database::PostgresDatabase;
 use self::sqlite_file::SqliteFile;
 use self::world::World;
@@ -49,6 +51,16 @@ macro_rules! conformance_suite {
                 #[ignore = "needs PostgreSQL, which tests/run starts"]
                 async fn $case() {
                     super::$group::$case(super::World::on(super::PostgresDatabase::fresh()).await).await;
+                }
+            )+
+        }
+
+        mod pooled {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[ignore = "needs PostgreSQL and PgBouncer, which tests/run installs"]
+                async fn $case() {
+                    super::$group::$case(super::World::on(super::PooledDatabase::fresh()).await).await;
                 }
             )+
         }
@@ -149,6 +161,7 @@ conformance_suite! {
     webhooks::an_update_takes_no_type_code_of_another_webhook,
     webhooks::an_update_changes_which_events_are_wanted,
     webhooks::webhooks_are_listed_newest_first_within_their_scope,
+    webhooks::webhooks_that_live_are_read_by_their_ids,
     webhook_states::a_state_is_set_with_a_new_version,
     webhook_states::a_state_is_set_only_in_its_scope,
     webhook_states::a_deleted_webhook_is_found_no_more,

@@ -41,6 +41,7 @@ impl PostgresDatabase {
     async fn open_as(&self, seed: u8, keyring: Arc<Keyring>) -> Result<Arc<dyn Store>, StoreError> {
         let options = PostgresOptions {
             url: self.database.url(),
+            through_pooler: false,
             connections: 8,
             call_limit: Duration::from_secs(10),
             ids: Arc::new(IdSource::seeded([seed; 32])),

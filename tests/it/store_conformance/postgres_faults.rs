@@ -29,6 +29,7 @@ impl Database for Disturbed {
     async fn open_with(&self, keyring: Arc<Keyring>) -> Result<Arc<dyn Store>, StoreError> {
         let options = PostgresOptions {
             url: self.database.url_by_way_of(self.proxy.address),
+            through_pooler: false,
             connections: CONNECTIONS,
             call_limit: Duration::from_secs(2),
             ids: Arc::new(IdSource::seeded([9; 32])),

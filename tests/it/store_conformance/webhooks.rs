@@ -232,3 +232,21 @@ pub(super) async fn webhooks_are_listed_newest_first_within_their_scope(world: W
     assert!(world.store.webhook(Scope::Client(stranger), first).await.unwrap().is_none());
     assert!(world.store.webhook(Scope::Client(client), first).await.unwrap().is_some());
 }
+
+pub(super) async fn webhooks_that_live_are_read_by_their_ids(world: World) {
+    let (client, stranger) = (world.client().await, world.client().await);
+    let (first, _unasked, deleted) = (world.webhook(client).await, world.webhook(client).await, world.webhook(client).await);
+    let paused = world.webhook_with(stranger, |webhook| webhook.state = WebhookState::Paused).await;
+    world.store.delete_webhook(Scope::All, deleted, at(40), None).await.unwrap();
+    let unknown = world.ids.next(at(1));
+
+    let mut named = world.store.webhooks_named(vec![paused, unknown, first, deleted, first]).await.unwrap();
+
+    named.sort_by_key(|webhook| webhook.id);
+    named.dedup_by_key(|webhook| webhook.id);
+    let alone = async |id| world.store.webhook(Scope::All, id).await.unwrap().unwrap();
+    let mut expected = [alone(first).await, alone(paused).await];
+    expected.sort_by_key(|webhook| webhook.id);
+    assert_eq!(named.iter().map(spelled).collect::<Vec<_>>(), expected.each_ref().map(spelled));
+    assert!(world.store.webhooks_named(Vec::new()).await.unwrap().is_empty());
+}

@@ -5,6 +5,7 @@ pub(crate) mod hostile;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod names;
+pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;

@@ -44,6 +44,10 @@ const TIMER_HORIZON: Duration = Duration::from_mins(10);
 /// How long a lane waits after an attempt that could not be recorded.
 const PAUSE_AFTER_UNRECORDED: Duration = Duration::from_mins(1);
 
+/// Looking for what is due makes up for lost hints. It rests for this many times as long as it took, so that it takes little
+/// of the time for claims, however many lanes there are.
+const REST_AFTER_LOOKING: u32 = 10;
+
 /// How long the loop rests after the store failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -106,7 +110,12 @@ impl Pool {
                 signal = signals.recv() => self.heed_all(signal, &mut signals).await,
                 () = self.wake.notified() => Ok(()),
                 () = sleep_until(self.next_timer()) => Ok(()),
-                _ = poll.tick() => self.look_for_due().await,
+                _ = poll.tick() => {
+                    let begun = Instant::now();
+                    let looked = self.look_for_due().await;
+                    poll.reset_after(self.settings.poll_interval.max(begun.elapsed() * REST_AFTER_LOOKING));
+                    looked
+                }
             };
             let claimed = match looked {
                 Ok(()) => self.claim_while_there_is_room(&mut signals, &stop).await,

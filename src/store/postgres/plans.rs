@@ -57,7 +57,7 @@ const ALONG_INDEXES: [(&str, usize, &[&str]); 18] = [
     (record::RECORD, 21, &["delivery_pkey", "webhook_pkey"]),
     (webhooks::ONE, 2, &["webhook_pkey"]),
     (webhooks::NAMED, 1, &["webhook_pkey"]),
-    (queue::LANES_DUE, 1, &["delivery_due"]),
+    (queue::LANES_DUE, 1, &["delivery_due", "webhook_pkey"]),
     (queue::RELEASE, 2, &["delivery_pkey"]),
     (queue::RELEASE_DOUBTFUL, 2, &["delivery_in_flight", "delivery_pkey"]),
     (nodes::TAKE_BACK, 2, &["delivery_in_flight", "delivery_pkey"]),
@@ -102,6 +102,8 @@ async fn assert_plans(db: &mut PgConnection) {
         for table in LARGE {
             assert!(!plan.contains(&format!("Seq Scan on {table}")), "{table} is read whole by\n{sql}\n{plan}");
         }
+        let elsewhere = sql == queue::LANES_DUE && plan.contains("delivery_webhook");
+        assert!(!elsewhere, "all that a lane ever had is read\n{plan}");
         let misled = sql == record::RECORD && plan.contains("delivery_in_flight");
         assert!(!misled, "a record reads all that is in flight\n{plan}");
     }

@@ -19,18 +19,20 @@ use crate::store::records::{AttemptRecord, Claim, ClaimRequest, ClaimedDelivery,
 use crate::store::rows::{Fields, waiting_again};
 use crate::store::signal::Signal;
 
-/// Steps from one webhook with pending deliveries to the next along the index `delivery_due`, however many deliveries
-/// each has, and asks of each whether its earliest is due.
+/// Steps from the earliest pending delivery of one webhook to that of the next along the index `delivery_due`, however many
+/// each has. A step is one look into that index in its order: any other order would cost a sort, which is forbidden.
 pub(super) const LANES_DUE: &str = "
-    with recursive lane (webhook_id) as (
-        (select webhook_id from delivery where state = 'pending' order by webhook_id limit 1)
+    with recursive lane (webhook_id, due_at) as (
+        (select webhook_id, due_at from delivery where state = 'pending' order by webhook_id, due_at limit 1)
         union all
-        select (select d.webhook_id from delivery d where d.state = 'pending' and d.webhook_id > lane.webhook_id
-            order by d.webhook_id limit 1)
-        from lane where lane.webhook_id is not null)
-    select w.id from lane join webhook w on w.id = lane.webhook_id
-    where w.state = 'active' and w.deleted_at is null
-        and exists (select from delivery d where d.webhook_id = w.id and d.state = 'pending' and d.due_at <= $1)";
+        select next.webhook_id, next.due_at
+        from lane cross join lateral (
+            select d.webhook_id, d.due_at from delivery d where d.state = 'pending' and d.webhook_id > lane.webhook_id
+            order by d.webhook_id, d.due_at limit 1) next)
+    select lane.webhook_id
+    from lane cross join lateral (
+        select webhook.state, webhook.deleted_at from webhook where webhook.id = lane.webhook_id limit 1) w
+    where lane.due_at <= $1 and w.state = 'active' and w.deleted_at is null";
 
 /// What goes back waits again; when its webhook is deleted, it was called off at that very time. The webhook's row is
 /// locked against a deletion that has not happened yet.
@@ -104,7 +106,7 @@ impl Queue for PostgresStore {
 
 async fn lanes_due(call: &mut Call<'_>, now: Timestamp) -> Result<Vec<WebhookId>, StoreError> {
     let rows = sqlx::query(LANES_DUE).bind(At(now)).fetch_all(&mut *call.db).await?;
-    rows.iter().map(|row| Fields::of(row, "webhook").id("id")).collect()
+    rows.iter().map(|row| Fields::of(row, "lane").id("webhook_id")).collect()
 }
 
 async fn release(call: &mut Call<'_>, claims: &[Claim]) -> Result<u64, StoreError> {

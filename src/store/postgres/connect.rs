@@ -75,7 +75,7 @@ pub(super) fn access(url: &str, call_limit: Duration, through_pooler: bool) -> R
 /// What every statement runs under.
 ///
 /// Commits are waited for, whatever the server's default. The server gives up on what takes too long before the caller
-/// does. Plans are made for any values, along indexes, row by row and in their order: every statement here names few rows, and
+/// does. Plans are made for any values, along indexes, row by row: every statement here names few rows, and
 /// a plan must not change with what the tables hold or with when they were last analysed.
 fn settings(url: &str, call_limit: Duration) -> Vec<(&'static str, String)> {
     let mut settings: Vec<(&'static str, String)> = [
@@ -88,7 +88,6 @@ fn settings(url: &str, call_limit: Duration) -> Vec<(&'static str, String)> {
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
         ("enable_bitmapscan", "off"),
-        ("enable_sort", "off"),
         ("jit", "off"),
     ]
     .map(|(name, value)| (name, value.to_owned()))

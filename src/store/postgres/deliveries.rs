@@ -38,11 +38,11 @@ const SUMMARY: &str = concat!(
 /// A deleted webhook is still shown with its deliveries.
 const WEBHOOK_OF: &str = concat!("select ", webhook_columns!(), " from webhook w where w.id = $1");
 
-const ATTEMPTS_OF: &str = concat!("select ", attempt_columns!(), " from attempt a where a.delivery_id = $1 order by a.number");
+pub(super) const ATTEMPTS_OF: &str = concat!("select ", attempt_columns!(), " from attempt a where a.delivery_id = $1 order by a.number");
 
 const EVENT: &str = concat!("select ", event_columns!(), " from event e where e.id = $1 and ($2::uuid is null or e.client_id = $2)");
 
-const DELIVERIES_OF: &str = concat!("select ", delivery_columns!(), " from delivery d where d.event_id = $1 order by d.id");
+pub(super) const DELIVERIES_OF: &str = concat!("select ", delivery_columns!(), " from delivery d where d.event_id = $1 order by d.id");
 
 /// What a person's change depends on. Runs in the transaction of the change and holds the delivery for it, and the webhook
 /// against its deletion.

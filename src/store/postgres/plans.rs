@@ -48,10 +48,12 @@ const MILLION: &str = "
         select id, 1, created_at, created_at, 'delivered', 200 from delivery where state = 'delivered' limit 100000";
 
 /// A statement, how many parameters it has, and the indexes that it must read.
-const ALONG_INDEXES: [(&str, usize, &[&str]); 18] = [
+const ALONG_INDEXES: [(&str, usize, &[&str]); 20] = [
     (enqueue::KEYS_TAKEN, 3, &["event_idempotency"]),
     (enqueue::WANTED_BY, 3, &["webhook_event_pkey"]),
     (enqueue::DELIVERIES_OF, 1, &["delivery_event"]),
+    (deliveries::DELIVERIES_OF, 1, &["delivery_event"]),
+    (deliveries::ATTEMPTS_OF, 1, &["attempt_pkey"]),
     (enqueue::STORE, 13, &["client_pkey", "webhook_pkey"]),
     (claim::CLAIM, 5, &["webhook_pkey", "delivery_due", "delivery_in_flight", "delivery_pkey", "event_pkey"]),
     (record::RECORD, 21, &["delivery_pkey", "webhook_pkey"]),

@@ -20,7 +20,7 @@ use crate::store::rows::{Fields, waiting_again};
 use crate::store::signal::Signal;
 
 /// Steps from the earliest pending delivery of one webhook to that of the next along the index `delivery_due`, however many
-/// each has. A step is one look into that index in its order: any other order would cost a sort, which is forbidden.
+/// each has.
 pub(super) const LANES_DUE: &str = "
     with recursive lane (webhook_id, due_at) as (
         (select webhook_id, due_at from delivery where state = 'pending' order by webhook_id, due_at limit 1)

@@ -32,6 +32,7 @@ use crate::delivery::PoolSettings;
 use crate::delivery::lanes::{BreakerSettings, LaneSettings};
 use crate::delivery::pool::Pool;
 use crate::delivery::sender::Sender;
+use crate::delivery::trial::TryOut;
 use crate::delivery::worker::Worker;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::allowance::Allowance;
@@ -42,7 +43,7 @@ use crate::domain::retry::RetryPolicy;
 use crate::domain::time::{Clock, SystemClock};
 use crate::egress::{Caller, EgressSettings, HttpCaller};
 use crate::intake::{Bounds, Intake};
-use crate::maintenance::{self, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore};
+use crate::maintenance::{self, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore, WorkRedeliveries};
 use crate::node::{Heartbeat, Membership};
 use crate::secrets::Keyring;
 use crate::store::group_commit::GroupLimits;
@@ -96,7 +97,9 @@ impl App {
         info!(node.id = %membership.id(), "store opened");
         let new_root_key = foundation.ensure_root_key(config).await.context("no root key could be made")?;
 
-        let pool = pool(config, &membership, &foundation, caller)?;
+        let worker = worker(config, &foundation, caller)?;
+        let trials = Arc::new(TryOut::new(Arc::clone(&worker), Arc::clone(clock)));
+        let pool = Pool::new(Arc::clone(&membership), Arc::clone(store), Arc::clone(clock), worker, pool_settings(config)?);
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config), intake_bounds(config)));
 
         let (stop_api, stop_background) = (CancellationToken::new(), CancellationToken::new());
@@ -106,26 +109,17 @@ impl App {
         background.spawn(Arc::clone(&intake).watch(stop_background.clone()));
         // Of a shared store other nodes may not know the newest key yet: there an operator says when.
         if foundation.is_ours_alone {
-            let (store, keyring) = (Arc::clone(store), Arc::clone(&foundation.keyring));
-            background.spawn(secrets::rotate_in_background(
-                store,
-                keyring,
-                config.maintenance.batch_rows,
-                clock.now(),
-                stop_background.clone(),
-            ));
+            background.spawn(foundation.rotate_secrets(config, stop_background.clone()));
         }
         if config.node.role.delivers() {
-            background.spawn(Arc::clone(&pool).run(store.signals(), stop_background.clone()));
-            for duty in duties(config, store)? {
-                background.spawn(maintenance::run(duty, Arc::clone(&membership), Arc::clone(clock), stop_background.clone()));
-            }
+            start_work(config, &foundation, (&pool, &membership), &background, &stop_background)?;
         }
         let make_router = if config.node.role.answers() { api::router } else { api::health_router };
         let router = make_router(ApiState {
             store: Arc::clone(store),
             intake: Arc::clone(&intake),
             lanes: pool.clone(),
+            trials,
             clock: Arc::clone(clock),
             ids: Arc::clone(ids),
             key_chance: chance.key_source(),
@@ -188,6 +182,12 @@ impl Foundation {
         Ok(Self { store, keyring, is_ours_alone, clock, ids, chance })
     }
 
+    /// Encrypts anew, under the newest key, what is kept under another.
+    fn rotate_secrets(&self, config: &Config, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        let (store, keyring) = (Arc::clone(&self.store), Arc::clone(&self.keyring));
+        secrets::rotate_in_background(store, keyring, config.maintenance.batch_rows, self.clock.now(), stop)
+    }
+
     /// Makes the first root key, unless there is one: the configured text, or one of our own that is then shown.
     async fn ensure_root_key(&self, config: &Config) -> anyhow::Result<Option<SecretString>> {
         let (text, prefix) = if let Some(given) = config.root.key() {
@@ -239,12 +239,28 @@ fn caller(config: &Config, addresses: AddressPolicy) -> anyhow::Result<Arc<dyn C
     Ok(Arc::new(HttpCaller::new(Arc::new(addresses), egress_settings(config))?))
 }
 
-fn pool(config: &Config, membership: &Arc<Membership>, foundation: &Foundation, caller: Arc<dyn Caller>) -> anyhow::Result<Arc<Pool>> {
-    let Foundation { store, clock, chance, .. } = foundation;
-    let settings = pool_settings(config)?;
+fn worker(config: &Config, foundation: &Foundation, caller: Arc<dyn Caller>) -> anyhow::Result<Arc<Worker>> {
+    let Foundation { clock, chance, .. } = foundation;
     let tokens = AccessTokens::new(Arc::clone(&caller), Arc::clone(clock), token_settings(config));
-    let worker = Worker::new(Sender::new(caller, tokens), Arc::clone(clock), settings.clone(), StdRng::from_seed(chance.seed()));
-    Ok(Pool::new(Arc::clone(membership), Arc::clone(store), Arc::clone(clock), worker, settings))
+    let chance = StdRng::from_seed(chance.seed());
+    Ok(Arc::new(Worker::new(Sender::new(caller, tokens), Arc::clone(clock), pool_settings(config)?, chance)))
+}
+
+/// Starts what only a node does that delivers.
+fn start_work(
+    config: &Config,
+    foundation: &Foundation,
+    (pool, membership): (&Arc<Pool>, &Arc<Membership>),
+    background: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Foundation { store, clock, .. } = foundation;
+    background.spawn(Arc::clone(pool).run(store.signals(), stop.clone()));
+    background.spawn(WorkRedeliveries::new(Arc::clone(store)).run(Arc::clone(clock), stop.clone()));
+    for duty in duties(config, store)? {
+        background.spawn(maintenance::run(duty, Arc::clone(membership), Arc::clone(clock), stop.clone()));
+    }
+    Ok(())
 }
 
 fn duties(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<ScheduledDuty>> {

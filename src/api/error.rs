@@ -15,7 +15,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::delivery::DeliveryState;
+use crate::domain::redelivery::RedeliveryJobState;
 use crate::domain::signature::TooManyKeys;
+use crate::domain::trial::TrialRefused;
 use crate::intake::IntakeError;
 use crate::store::StoreError;
 
@@ -76,6 +78,9 @@ pub(super) enum ApiError {
     /// More comes in than can be stored.
     #[error("too much is coming in at the moment")]
     Overloaded,
+    /// A webhook is tested already.
+    #[error(transparent)]
+    TrialRefused(#[from] TrialRefused),
     /// Too many requests are under way.
     #[error("too many requests are under way at the moment")]
     Crowded,
@@ -114,6 +119,9 @@ pub(super) enum Conflict {
     /// A delivery in this state cannot be cancelled.
     #[error("only a pending delivery can be cancelled; this one is {}", .0.as_str())]
     NotCancellable(DeliveryState),
+    /// A redelivery of many that has ended goes on no more.
+    #[error("only a running job can be cancelled; this one is {}", .0.as_str())]
+    JobEnded(RedeliveryJobState),
     /// The delivery will never be sent again.
     #[error("the delivery's webhook is deleted")]
     WebhookDeleted,
@@ -181,7 +189,7 @@ impl ApiError {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyUnknownKeys { .. } | Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyUnknownKeys { .. } | Self::TooManyRequests { .. } | Self::TrialRefused(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded | Self::Crowded | Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(error) if matches!(**error, StoreError::Busy(_) | StoreError::Unanswered(_)) => StatusCode::SERVICE_UNAVAILABLE,
@@ -196,6 +204,7 @@ impl ApiError {
             Self::TooManyUnknownKeys { wait } | Self::TooManyRequests { wait } => {
                 Some(HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
             }
+            Self::TrialRefused(_) => Some(HeaderValue::from_static("1")),
             _ => (self.status() == StatusCode::SERVICE_UNAVAILABLE).then(|| HeaderValue::from_static("1")),
         }
     }

@@ -1,26 +1,37 @@
-//! `/v1/events`: events with their deliveries. Handing them in is `enqueue`'s.
+//! `/v1/events`: events with their deliveries, and sending them again. Handing them in is `enqueue`'s.
 
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
-use super::auth::{Allowed, Read};
+use super::answer::Accepted;
+use super::auth::{Allowed, Operate, Read};
+use super::body::OptionalBody;
 use super::deliveries::DeliveryView;
-use super::error::ApiError;
+use super::error::{ApiError, Conflict};
+use super::fields::{Fields, id};
 use super::openapi::{Anything, Operation, Routes, Time};
 use super::path::PathId;
 use super::query::{PageParameters, PageView, Query};
 use super::state::Api;
+use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::event::EventType;
-use crate::domain::ids::{ClientId, EventId};
-use crate::store::records::{EventDetail, EventFilter};
+use crate::domain::ids::{ClientId, DeliveryId, EventId, WebhookId};
+use crate::store::records::{EventDetail, EventFilter, EventRedelivery, Redelivered};
 
 pub(super) fn routes() -> Routes {
+    let redeliver = Operation::new("redeliverEvent", "Sends an event again")
+        .detail(
+            "To the webhook that is named, or else to every webhook that has it or wants it by now, also those that were made after it.",
+        )
+        .conflicts([Conflict::NotRedeliverable(DeliveryState::InFlight)]);
     Routes::of("Events", "What happened, and the deliveries that came of it.")
         .get("/v1/events", Operation::new("listEvents", "Lists events with their deliveries"), list)
         .get("/v1/events/{id}", Operation::new("showEvent", "Shows an event with its payload and its deliveries"), show)
+        .post("/v1/events/{id}/redeliver", redeliver, self::redeliver)
 }
 
 /// Which events, and which page of them.
@@ -66,6 +77,30 @@ struct EventWithPayload {
     payload: Option<Box<RawValue>>,
 }
 
+/// To whom an event is sent again.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", example = json!({}))]
+#[expect(dead_code, reason = "it tells callers what `redeliver` reads")]
+struct EventRedeliveryFields {
+    /// To this webhook alone, whatever types it wants.
+    webhook_id: Option<WebhookId>,
+}
+
+/// An event that is sent again.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "EventRedelivery")]
+struct RedeliveredView {
+    /// The event.
+    event_id: EventId,
+    /// What is pending now.
+    deliveries: Vec<DeliveryView>,
+    /// Those of them that there were none of before.
+    made: Vec<DeliveryId>,
+    /// Deliveries that are under way, and so left alone.
+    in_flight: Vec<DeliveryId>,
+}
+
 async fn list(
     State(api): State<Api>,
     caller: Allowed<Read>,
@@ -86,6 +121,41 @@ async fn show(State(api): State<Api>, caller: Allowed<Read>, PathId(id): PathId<
     let detail = api.store.event(caller.scope(), id).await?.ok_or(ApiError::NotFound)?;
     let payload = str::from_utf8(&detail.event.payload).ok().and_then(|text| RawValue::from_string(text.to_owned()).ok());
     Ok(Json(EventWithPayload { event: EventView::of(&api, &detail), payload }))
+}
+
+/// Sends an event again to whoever wants it, or to the one webhook that is named.
+async fn redeliver(
+    State(api): State<Api>,
+    caller: Allowed<Operate>,
+    PathId(id): PathId<EventId>,
+    body: OptionalBody<EventRedeliveryFields>,
+) -> Result<Accepted<RedeliveredView>, ApiError> {
+    let to = wanted_webhook(&body.object()?)?;
+    let now = api.clock.now();
+    let redelivered = match api.store.redeliver_event(caller.scope(), id, to, now, Some(caller.actor(now))).await? {
+        EventRedelivery::Redelivered(redelivered) => redelivered,
+        EventRedelivery::NotFound => return Err(ApiError::NotFound),
+        EventRedelivery::WebhookNotFound => return Err(ApiError::field("webhookId", "must name a webhook of the event's client")),
+    };
+    if to.is_some() && !redelivered.in_flight.is_empty() {
+        return Err(Conflict::NotRedeliverable(DeliveryState::InFlight).into());
+    }
+    let detail = api.store.event(caller.scope(), id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Accepted(RedeliveredView::of(&api, &detail, redelivered)))
+}
+
+fn wanted_webhook(object: &Map<String, Value>) -> Result<Option<WebhookId>, ApiError> {
+    let mut fields = Fields::of(object);
+    let webhook_id = fields.optional("webhookId", id);
+    fields.finish(Some(webhook_id))
+}
+
+impl RedeliveredView {
+    fn of(api: &Api, detail: &EventDetail, redelivered: Redelivered) -> Self {
+        let is_sent = |delivery: &&Delivery| redelivered.again.contains(&delivery.id) || redelivered.made.contains(&delivery.id);
+        let deliveries = detail.deliveries.iter().filter(is_sent).map(|delivery| DeliveryView::of(api, delivery)).collect();
+        Self { event_id: detail.event.id, deliveries, made: redelivered.made, in_flight: redelivered.in_flight }
+    }
 }
 
 impl EventView {

@@ -4,10 +4,13 @@
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, FieldError};
+use crate::domain::event::{EventType, InvalidEventType};
+use crate::domain::time::Timestamp;
 
 /// What is wrong with a value, to be read after the field's name.
 pub(super) type Message = Cow<'static, str>;
@@ -78,6 +81,21 @@ pub(super) fn text(value: &Value, chars: RangeInclusive<usize>) -> Result<&str, 
 pub(super) fn name(value: &Value) -> Result<String, Message> {
     let name = text(value, NAME_CHARS)?;
     if name.chars().any(char::is_control) { Err("must not hold control characters".into()) } else { Ok(name.to_owned()) }
+}
+
+/// An id.
+pub(super) fn id<Id: FromStr>(value: &Value) -> Result<Id, Message> {
+    value.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| "must be an id".into())
+}
+
+/// The code of an event type.
+pub(super) fn event_type(value: &Value) -> Result<EventType, Message> {
+    value.as_str().ok_or("must be text")?.parse().map_err(|error: InvalidEventType| error.to_string().into())
+}
+
+/// A point in time.
+pub(super) fn time(value: &Value) -> Result<Timestamp, Message> {
+    value.as_str().and_then(Timestamp::parse_rfc3339).ok_or_else(|| "must be an RFC 3339 time with an offset".into())
 }
 
 /// A whole number in a range.

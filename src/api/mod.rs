@@ -33,8 +33,10 @@ mod openapi;
 mod path;
 mod query;
 mod rates;
+mod redelivery_jobs;
 mod server;
 mod state;
+mod stats;
 mod webhooks;
 
 use std::any::Any;
@@ -66,6 +68,8 @@ fn all_routes() -> Routes {
         .merge(events::routes())
         .merge(webhooks::v1_routes())
         .merge(deliveries::routes())
+        .merge(redelivery_jobs::routes())
+        .merge(stats::routes())
         .merge(clients::routes())
         .merge(api_keys::routes())
         .merge(audit::routes())

@@ -14,6 +14,7 @@ use crate::domain::allowance::Allowance;
 use crate::domain::ids::{ApiKeyId, IdSource};
 use crate::domain::lane::Lanes;
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::trial::Trials;
 use crate::intake::Intake;
 use crate::store::Store;
 
@@ -31,6 +32,8 @@ pub struct ApiState {
     pub intake: Arc<Intake>,
     /// How lanes stand.
     pub lanes: Arc<dyn Lanes>,
+    /// Who tries webhooks out.
+    pub trials: Arc<dyn Trials>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.

@@ -22,7 +22,8 @@ pub struct Definition {
 }
 
 impl Definition {
-    fn new(webhook: Webhook) -> Self {
+    /// Makes a webhook ready.
+    pub(super) fn new(webhook: Webhook) -> Self {
         let headers = base_headers(&webhook);
         Self { webhook: Arc::new(webhook), headers }
     }

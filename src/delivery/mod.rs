@@ -8,6 +8,8 @@
 //! 5. [`outcome`] says what the answer means;
 //! 6. [`recorder`] commits attempts in groups.
 //!
+//! [`trial`] goes the same way for people who try a webhook out.
+//!
 //! What an outcome does to a delivery is `domain::delivery`, when it is tried again is `domain::retry`.
 
 pub mod definitions;
@@ -18,6 +20,7 @@ pub mod pool;
 pub mod recorder;
 pub mod request;
 pub mod sender;
+pub mod trial;
 pub mod worker;
 
 use std::time::Duration;

@@ -56,7 +56,7 @@ pub struct Pool {
     membership: Arc<Membership>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    worker: Worker,
+    worker: Arc<Worker>,
     definitions: Definitions,
     recorder: Recorder,
     settings: PoolSettings,
@@ -78,7 +78,7 @@ impl Pool {
         membership: Arc<Membership>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        worker: Worker,
+        worker: impl Into<Arc<Worker>>,
         settings: PoolSettings,
     ) -> Arc<Self> {
         let abort = CancellationToken::new();
@@ -90,7 +90,7 @@ impl Pool {
             owed: Mutex::default(),
             store,
             clock,
-            worker,
+            worker: worker.into(),
             settings,
             wake: Notify::new(),
             let_go: Notify::new(),

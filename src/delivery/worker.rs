@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::{RETRY_AFTER, SET_COOKIE};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::rngs::StdRng;
 use tokio::time::Instant;
 
@@ -16,9 +16,11 @@ use super::sender::{SendReport, Sender, Sent};
 use super::{PoolSettings, outcome, request};
 use crate::domain::attempt::{Attempt, AttemptOutcome, Exchange, FailureReason, Phases};
 use crate::domain::delivery::{self, Transition};
+use crate::domain::event::Event;
 use crate::domain::ids::WebhookId;
 use crate::domain::retry::{clamp_retry_after, parse_retry_after};
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::trial;
 use crate::egress::{Answer, CallLimits, SendError};
 use crate::store::records::{AttemptRecord, ClaimedDelivery};
 use crate::token::LoginFailure;
@@ -95,7 +97,7 @@ impl Worker {
     /// One attempt, from its first byte to what follows from it. Ends by the webhook's deadline.
     pub async fn attempt(&self, ready: &Ready) -> Ended {
         let started_at = self.clock.now();
-        let finding = self.find_out(ready, started_at).await;
+        let finding = self.find_out(&ready.definition, &ready.claimed.event, started_at, None).await;
         self.conclude(ready, started_at, finding)
     }
 
@@ -107,13 +109,29 @@ impl Worker {
         self.conclude(ready, now, Finding { outcome, exchange, retry_after: None, feedback: Feedback::None })
     }
 
-    async fn find_out(&self, ready: &Ready, started_at: Timestamp) -> Finding {
-        let definition = &ready.definition;
+    /// One attempt outside the queue, whose request says that it is a test. Nothing follows from it.
+    pub async fn try_out(&self, definition: &Definition, event: &Event) -> Attempt {
+        let started_at = self.clock.now();
+        let mark = (HeaderName::from_static(trial::MARK), HeaderValue::from_static("true"));
+        let Finding { outcome, exchange, .. } = self.find_out(definition, event, started_at, Some(mark)).await;
+        Attempt { number: 1, started_at, finished_at: self.clock.now(), outcome, exchange }
+    }
+
+    async fn find_out(
+        &self,
+        definition: &Definition,
+        event: &Event,
+        started_at: Timestamp,
+        mark: Option<(HeaderName, HeaderValue)>,
+    ) -> Finding {
         let timeout = definition.webhook.definition.delivery.timeout.unwrap_or(self.settings.timeout);
         let limits = CallLimits { deadline: Instant::now() + timeout, body_cap: self.settings.kept_body_bytes };
-        match request::build(definition, &ready.claimed.event, started_at) {
+        match request::build(definition, event, started_at) {
             Err(unsendable) => Finding::without_answer(AttemptOutcome::Permanent(FailureReason::Unsendable), Some(unsendable.to_string())),
-            Ok(request) => self.weigh(self.sender.send(definition, request, limits, timeout).await),
+            Ok(mut request) => {
+                request.headers.extend(mark);
+                self.weigh(self.sender.send(definition, request, limits, timeout).await)
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use super::client::{ApiKey, Client, Role};
 use super::delivery::DeliveryState;
 use super::headers::{Headers, holds_secret};
 use super::ids::{ApiKeyId, AuditEntryId, ClientId};
+use super::redelivery::RedeliveryJob;
 use super::signature::SigningKey;
 use super::time::Timestamp;
 use super::webhook::{SecretObject, Webhook, WebhookState};
@@ -61,6 +62,15 @@ pub struct Change {
     pub before: Option<Map<String, Value>>,
     /// The same fields afterwards; `None` for what is no more.
     pub after: Option<Map<String, Value>>,
+}
+
+/// How many deliveries of an event are pending since it was sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventSentAgain {
+    /// That were there before.
+    pub again: usize,
+    /// That were made for it.
+    pub made: usize,
 }
 
 macro_rules! words {
@@ -125,6 +135,10 @@ words! {
         ApiKey = "api-key",
         /// A delivery.
         Delivery = "delivery",
+        /// An event.
+        Event = "event",
+        /// A redelivery of many.
+        RedeliveryJob = "redelivery-job",
     }
 }
 
@@ -196,6 +210,21 @@ impl Change {
         let state = |state: DeliveryState| Some(fields([("state", json!(state.as_str()))]));
         let (before, after) = (state(before), state(after));
         Self { action, kind: ObjectKind::Delivery, object_id, client_id: Some(client_id), before, after }
+    }
+
+    /// A person sends an event again.
+    #[must_use]
+    pub fn event_redelivered(object_id: Uuid, client_id: ClientId, sent: &EventSentAgain) -> Self {
+        let after = Some(fields([("redelivered", json!(sent.again)), ("made", json!(sent.made))]));
+        Self { action: Action::Redeliver, kind: ObjectKind::Event, object_id, client_id: Some(client_id), before: None, after }
+    }
+
+    /// A redelivery of many was begun or called off.
+    #[must_use]
+    pub fn redelivery_job(action: Action, job: &RedeliveryJob) -> Self {
+        let counts = [("perSecond", json!(job.per_second)), ("matched", json!(job.matched.count)), ("redelivered", json!(job.redelivered))];
+        let (object_id, client_id) = (job.id.as_uuid(), Some(job.client_id));
+        Self { action, kind: ObjectKind::RedeliveryJob, object_id, client_id, before: None, after: Some(fields(counts)) }
     }
 
     fn of_webhook(action: Action, webhook: &Webhook, before: Option<Map<String, Value>>, after: Option<Map<String, Value>>) -> Self {

@@ -67,6 +67,8 @@ ids! {
     SigningKeyId,
     /// Names an audit entry.
     AuditEntryId,
+    /// Names a redelivery of many.
+    RedeliveryJobId,
     /// Fences a claim: no two claims of one delivery ever carry the same token.
     ClaimToken,
 }

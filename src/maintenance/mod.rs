@@ -1,9 +1,10 @@
 //! Work that recurs: removing what was kept long enough, giving up on webhooks that only fail, tidying the database; and
-//! encrypting secrets anew when there is a new key.
+//! encrypting secrets anew when there is a new key, and sending many deliveries again when somebody asks for it.
 //!
 //! Each duty is a [`Duty::run_once`] that production calls when its schedule says so and tests call when they like.
 
 mod disable;
+mod redelivery;
 mod reencrypt;
 mod retention;
 mod scheduler;
@@ -12,6 +13,7 @@ mod upkeep;
 use async_trait::async_trait;
 
 pub use disable::DisableFailing;
+pub use redelivery::WorkRedeliveries;
 pub use reencrypt::Reencrypt;
 pub use retention::{Retention, RetentionAges};
 pub use scheduler::{ScheduledDuty, run};

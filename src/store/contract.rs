@@ -20,24 +20,26 @@ use tokio::sync::broadcast;
 use super::error::StoreError;
 use super::records::{
     AttemptRecord, AuditFilter, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary,
-    Enqueued, EventDetail, EventFilter, Fill, KeyDeletion, KeyUse, KnownNode, NewEvent, Page, PublicKey, RecordOutcome, Removed,
-    RetentionStep, Scope, SigningRotation, WebhookWrite,
+    Enqueued, EventDetail, EventFilter, EventRedelivery, Fill, JobChange, JobStep, KeyDeletion, KeyUse, KnownNode, NewEvent, Page,
+    PublicKey, RecordOutcome, Removed, RetentionStep, Scope, SigningRotation, WebhookWrite,
 };
 use super::signal::Signal;
 use crate::domain::audit::{Actor, AuditEntry};
 use crate::domain::client::{ApiKey, Client, KeyHash};
 use crate::domain::event::Event;
-use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, NodeId, SigningKeyId, WebhookId};
+use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, NodeId, RedeliveryJobId, SigningKeyId, WebhookId};
 use crate::domain::node::Node;
+use crate::domain::redelivery::{RedeliveryJob, RedeliveryWanted};
 use crate::domain::signature::SigningKey;
 #[cfg(doc)]
 use crate::domain::signature::SigningKeys;
+use crate::domain::stats::{Counted, Stats, StatsQuery};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 
 /// A whole store.
 #[async_trait]
-pub trait Store: Queue + Nodes + Deliveries + Webhooks + Signing + Clients + Audit + Secrets + Upkeep {
+pub trait Store: Queue + Nodes + Deliveries + Redeliveries + Statistics + Webhooks + Signing + Clients + Audit + Secrets + Upkeep {
     /// Hints about what this store wrote from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;
 
@@ -127,8 +129,58 @@ pub trait Deliveries: Send + Sync {
     /// Makes a delivery pending and due at `now` with a new series of attempts, whatever state it is in but in flight.
     async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError>;
 
+    /// Sends an event again, as [`Self::redeliver`] does: to the webhook that is named, whatever types it wants, or else to
+    /// every webhook that has a delivery of it or wants its type by now. One without a delivery gets one. What is in flight
+    /// stays as it is.
+    async fn redeliver_event(
+        &self,
+        scope: Scope,
+        id: EventId,
+        to: Option<WebhookId>,
+        now: Timestamp,
+        by: Option<Actor>,
+    ) -> Result<EventRedelivery, StoreError>;
+
     /// Calls a pending delivery off.
     async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError>;
+}
+
+/// Redeliveries of many at once.
+#[async_trait]
+pub trait Redeliveries: Send + Sync {
+    /// How many deliveries of a client a job would send again that began now; counted as far as is quick.
+    async fn count_wanted(&self, client_id: ClientId, wanted: RedeliveryWanted, now: Timestamp) -> Result<Counted, StoreError>;
+
+    /// Stores a job. `false`: its client has no webhook like the one that it names.
+    async fn insert_redelivery_job(&self, job: RedeliveryJob, by: Option<Actor>) -> Result<bool, StoreError>;
+
+    /// One job.
+    async fn redelivery_job(&self, scope: Scope, id: RedeliveryJobId) -> Result<Option<RedeliveryJob>, StoreError>;
+
+    /// Jobs of a scope, newest first.
+    async fn redelivery_jobs(&self, scope: Scope, page: Page<RedeliveryJobId>) -> Result<Vec<RedeliveryJob>, StoreError>;
+
+    /// Ends a running job; what it sent again stays so.
+    async fn cancel_redelivery_job(
+        &self,
+        scope: Scope,
+        id: RedeliveryJobId,
+        now: Timestamp,
+        by: Option<Actor>,
+    ) -> Result<JobChange, StoreError>;
+
+    /// Takes the step that is due the longest, of any running job: what it sends again and how far the job came are one
+    /// commit. `None`: no step is due, or another node takes it.
+    async fn redelivery_step(&self, now: Timestamp) -> Result<Option<JobStep>, StoreError>;
+}
+
+/// What became of attempts, as it was counted while they were recorded.
+#[async_trait]
+pub trait Statistics: Send + Sync {
+    /// What became of the attempts that ended in a window, and what waits or was given up at the moment, of the webhooks in
+    /// a scope. Counts are kept for as long as [`RetentionStep::statistics_before`] lets them be; how long it takes to read
+    /// them does not depend on how many attempts there were.
+    async fn stats(&self, scope: Scope, query: StatsQuery) -> Result<Stats, StoreError>;
 }
 
 /// Webhook definitions.

@@ -3,6 +3,7 @@
 //! `rusqlite` and `sqlx` are known here alone. The contract states guarantees, never mechanisms; one conformance suite
 //! (`tests/it/store_conformance`) holds every back end to it.
 
+mod backlog;
 pub mod contract;
 mod driver_errors;
 pub mod error;
@@ -10,6 +11,7 @@ pub mod group_commit;
 mod keys;
 pub mod postgres;
 pub mod records;
+mod redelivery;
 mod repeats;
 mod rows;
 mod schema;

@@ -6,10 +6,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::domain::attempt::{Attempt, AttemptOutcome};
+use crate::domain::audit::EventSentAgain;
 use crate::domain::delivery::{Delivery, DeliveryState, Transition};
 use crate::domain::event::{Event, EventType};
-use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, SigningKeyId, WebhookId};
+use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, RedeliveryJobId, SigningKeyId, WebhookId};
 use crate::domain::node::Node;
+use crate::domain::redelivery::RedeliveryJobState;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{DisableReason, Webhook};
 use crate::secrets::KeyId;
@@ -285,6 +287,59 @@ pub enum DeliveryChange {
     WebhookDeleted,
 }
 
+/// What became of an event that a person sends again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventRedelivery {
+    /// It is sent again; to nobody, if nobody wants it.
+    Redelivered(Redelivered),
+    /// There is no such event in that scope.
+    NotFound,
+    /// The event's client has no such webhook.
+    WebhookNotFound,
+}
+
+/// The deliveries of an event that is sent again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redelivered {
+    /// Those that were there.
+    pub again: Vec<DeliveryId>,
+    /// Those that were made.
+    pub made: Vec<DeliveryId>,
+    /// Those that are in flight, and so left alone.
+    pub in_flight: Vec<DeliveryId>,
+    /// The webhooks of those that are pending now.
+    pub(super) webhooks: Vec<WebhookId>,
+}
+
+impl Redelivered {
+    /// What an audit entry tells of it.
+    pub(super) const fn audited(&self) -> EventSentAgain {
+        EventSentAgain { again: self.again.len(), made: self.made.len() }
+    }
+}
+
+/// Whether a person's change of a redelivery of many took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobChange {
+    /// It did.
+    Changed,
+    /// There is no such job in that scope.
+    NotFound,
+    /// It has ended already.
+    NotAllowedIn(RedeliveryJobState),
+}
+
+/// A step of a redelivery of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobStep {
+    /// Of which.
+    pub job_id: RedeliveryJobId,
+    /// How many it sent again.
+    pub redelivered: u64,
+    /// Whether the job goes on.
+    pub state: RedeliveryJobState,
+}
+
 /// Whether a webhook could be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookWrite {
@@ -332,7 +387,8 @@ pub struct Fill {
 /// What retention may remove, and how much of it in one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetentionStep {
-    /// Delivered and cancelled deliveries that finished before this time, and events without deliveries from before it.
+    /// Delivered and cancelled deliveries and redeliveries of many that finished before this time, and events without
+    /// deliveries from before it.
     pub finished_before: Timestamp,
     /// Dead letters given up before this time.
     pub dead_letters_before: Timestamp,
@@ -355,17 +411,19 @@ pub struct Removed {
     pub events: u64,
     /// Idempotency keys forgotten; their events stay.
     pub idempotency_keys: u64,
-    /// Minutes of a webhook's statistics.
+    /// Minutes and hours of a webhook's statistics.
     pub statistics: u64,
     /// Audit entries.
     pub audit_entries: u64,
+    /// Redeliveries of many that ended.
+    pub redelivery_jobs: u64,
 }
 
 impl Removed {
     /// How many rows of all kinds.
     #[must_use]
     pub const fn rows(&self) -> u64 {
-        self.deliveries + self.events + self.idempotency_keys + self.statistics + self.audit_entries
+        self.deliveries + self.events + self.idempotency_keys + self.statistics + self.audit_entries + self.redelivery_jobs
     }
 
     /// Whether there was nothing to remove.

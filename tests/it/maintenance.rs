@@ -118,6 +118,6 @@ async fn statistics_are_removed_by_their_age() {
     }
     let retention = Retention::new(Arc::clone(&app.store), ages(300, 300), 100);
 
-    assert_eq!(retention.run_once(app.clock.now()).await.unwrap(), 1, "of 75, 50 and 25 days ago");
+    assert_eq!(retention.run_once(app.clock.now()).await.unwrap(), 2, "a minute and an hour, of 75, 50 and 25 days ago");
     assert_eq!(retention.run_once(app.clock.now()).await.unwrap(), 0);
 }

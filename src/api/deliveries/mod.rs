@@ -19,7 +19,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::DeliveryId;
 use crate::store::records::{DeliveryChange, DeliveryDetail, Scope};
 
-pub(super) use self::view::DeliveryView;
+pub(super) use self::view::{AttemptView, DeliveryView};
 
 /// A page of deliveries.
 type List = Json<PageView<SummaryView>>;

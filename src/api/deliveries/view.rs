@@ -89,7 +89,7 @@ pub(super) struct DetailView {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Attempt")]
-struct AttemptView {
+pub(in super::super) struct AttemptView {
     /// Counted from 1.
     number: u32,
     /// When it began.
@@ -195,7 +195,7 @@ impl DetailView {
 }
 
 impl AttemptView {
-    fn of(api: &Api, attempt: &Attempt) -> Self {
+    pub(in super::super) fn of(api: &Api, attempt: &Attempt) -> Self {
         let exchange = &attempt.exchange;
         Self {
             number: attempt.number,

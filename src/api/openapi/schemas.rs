@@ -10,11 +10,12 @@ use crate::domain::audit::{Action, ObjectKind};
 use crate::domain::client::Role;
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::event::EventType;
-use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, NodeId, SigningKeyId, WebhookId};
+use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, NodeId, RedeliveryJobId, SigningKeyId, WebhookId};
 use crate::domain::lane::{BreakerState, LaneState};
 use crate::domain::method::Method;
 use crate::domain::node::NodeRole;
 use crate::domain::signature::Scheme;
+use crate::domain::stats::{Health, StatsWindow};
 use crate::domain::webhook::{DisableReason, WebhookState};
 
 /// A point in time as text. For schemas alone.
@@ -60,6 +61,7 @@ inline_schemas! {
     DeliveryId => id(),
     EventId => id(),
     NodeId => id(),
+    RedeliveryJobId => id(),
     SigningKeyId => id(),
     WebhookId => id(),
     EventType => object([("type", json!("string")), ("pattern", json!("^[A-Za-z0-9._-]{1,100}$"))]),
@@ -73,6 +75,8 @@ inline_schemas! {
     BreakerState => words(BreakerState::ALL.map(BreakerState::as_str)),
     WebhookState => words(WebhookState::WORDS),
     DisableReason => words(DisableReason::ALL.map(DisableReason::as_str)),
+    StatsWindow => words(StatsWindow::ALL.map(StatsWindow::as_str)),
+    Health => words(Health::ALL.map(Health::as_str)),
     Scheme => words(Scheme::ALL.map(Scheme::as_str)),
     Action => words(Action::ALL.iter().map(|action| action.as_str())),
     ObjectKind => words(ObjectKind::ALL.iter().map(|kind| kind.as_str())),

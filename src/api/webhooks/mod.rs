@@ -10,6 +10,7 @@ mod fields;
 mod lane_view;
 mod ocr;
 mod signing;
+mod trial;
 mod v1;
 mod view;
 

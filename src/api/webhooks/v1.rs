@@ -1,4 +1,4 @@
-//! `/v1/webhooks`: every field, every webhook, and holding deliveries back.
+//! `/v1/webhooks`: every field, every webhook, holding deliveries back, and trying out.
 
 use axum::Json;
 use axum::extract::State;
@@ -15,7 +15,7 @@ use super::by_id::Names;
 use super::edition::Edition;
 use super::fields::V1Fields;
 use super::view::{V1View, View};
-use super::{actions, by_id, signing};
+use super::{actions, by_id, signing, trial};
 use crate::domain::ids::WebhookId;
 use crate::domain::webhook::WebhookState;
 
@@ -29,6 +29,16 @@ pub(in super::super) fn routes() -> Routes {
     let rotate = Operation::new("rotateSigningKey", "Makes a new key that signs the requests of a webhook")
         .detail("The key is in this answer alone. Until `previousValidUntil` the keys before it sign as well.")
         .conflicts([Conflict::TooManySigningKeys]);
+    let test = Operation::new("testWebhook", "Sends an example to the receiver of a webhook, and tells what came back")
+        .detail(
+            "It goes the way of a delivery (login, signature, deadline), but out of the queue: it is kept nowhere, and tried once. \
+             Its header `webhook-test: true` says what it is.",
+        )
+        .also_refuses([429]);
+    let preview = Operation::new("previewWebhook", "Shows the request that a webhook would send")
+        .detail("Nothing is sent. Secrets and signatures are masked.");
+    let preview_unsaved = Operation::new("previewDefinition", "Shows the request that a webhook would send which is not stored")
+        .detail("Nothing is sent, and nothing is stored. Secrets are masked.");
     let routes = Routes::of("Webhooks", "Where and how events are sent.")
         .get("/v1/webhooks", Operation::new("listWebhooks", "Lists the webhooks"), list)
         .post("/v1/webhooks", create, self::create);
@@ -36,6 +46,9 @@ pub(in super::super) fn routes() -> Routes {
         .post("/v1/webhooks/{id}/pause", pause, self::pause)
         .post("/v1/webhooks/{id}/resume", resume, self::resume)
         .post("/v1/webhooks/{id}/rotate-secret", rotate, signing::rotate_secret)
+        .post("/v1/webhooks/{id}/test", test, trial::test)
+        .post("/v1/webhooks/{id}/preview", preview, trial::preview)
+        .post("/v1/webhooks/preview", preview_unsaved, trial::preview_unsaved)
 }
 
 async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody<V1Fields>) -> Result<Created<V1View>, ApiError> {

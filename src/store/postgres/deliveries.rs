@@ -11,6 +11,7 @@ use super::PostgresStore;
 use super::audit::Hand;
 use super::connections::Call;
 use super::delivery_list::{PLANNED_ANEW, list, summary_tables};
+use super::event_redelivery::redeliver_event;
 use super::value::{At, kept};
 use super::webhooks::client_of;
 use crate::domain::audit::{Action, Actor, Change};
@@ -21,7 +22,9 @@ use crate::domain::time::Timestamp;
 use crate::secrets::Keyring;
 use crate::store::contract::Deliveries;
 use crate::store::error::StoreError;
-use crate::store::records::{DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, Page, Scope};
+use crate::store::records::{
+    DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, EventRedelivery, Page, Scope,
+};
 use crate::store::rows::{
     Fields, attempt, attempt_columns, delivery, delivery_columns, event, event_columns, summary, summary_columns, webhook, webhook_columns,
 };
@@ -52,7 +55,7 @@ const STANDING: &str = "
     where d.id = $1 and ($2::uuid is null or d.client_id = $2)
     for no key update of d for key share of w";
 
-const REDELIVER: &str = "
+pub(super) const REDELIVER: &str = "
     update delivery set state = 'pending', due_at = $2, attempts_before_series = attempts, dead_letter_reason = null, finished_at = null
     where id = $1";
 
@@ -80,6 +83,18 @@ impl Deliveries for PostgresStore {
     async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {
         let hand = self.hand(by);
         self.connections.write(move |call| Box::pin(async move { redeliver(call, (scope, id), now, &hand).await })).await
+    }
+
+    async fn redeliver_event(
+        &self,
+        scope: Scope,
+        id: EventId,
+        to: Option<WebhookId>,
+        now: Timestamp,
+        by: Option<Actor>,
+    ) -> Result<EventRedelivery, StoreError> {
+        let hand = self.hand(by);
+        self.connections.write(move |call| Box::pin(async move { redeliver_event(call, (scope, id, to), now, &hand).await })).await
     }
 
     async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {

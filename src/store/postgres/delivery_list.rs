@@ -107,7 +107,7 @@ fn push_times(query: &mut QueryBuilder<Postgres>, from: Option<Timestamp>, to: O
 }
 
 /// No later than any id that was made at `time` or after.
-fn first_id_at(time: Timestamp) -> Uuid {
+pub(super) fn first_id_at(time: Timestamp) -> Uuid {
     let millis = time.as_micros().max(0).cast_unsigned() / 1_000;
     Uuid::from_u64_pair(millis << 16, 0)
 }

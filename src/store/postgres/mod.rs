@@ -37,14 +37,17 @@ mod connections;
 mod deliveries;
 mod delivery_list;
 mod enqueue;
+mod event_redelivery;
 mod no_delay;
 mod nodes;
 #[cfg(test)]
 mod plans;
 mod queue;
 mod record;
+mod redelivery;
 mod secrets;
 mod signing;
+mod stats;
 mod upkeep;
 mod value;
 mod webhooks;

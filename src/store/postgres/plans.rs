@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::connect::{MIGRATIONS, access};
 use super::delivery_list::PLANNED_ANEW;
-use super::{audit, claim, deliveries, delivery_list, enqueue, nodes, queue, record, upkeep, webhooks};
+use super::{audit, claim, deliveries, delivery_list, enqueue, nodes, queue, record, redelivery, stats, upkeep, webhooks};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::EventType;
 use crate::store::records::{AuditFilter, DeliveryFilter, EventFilter, Page, Scope};
@@ -48,7 +48,7 @@ const MILLION: &str = "
         select id, 1, created_at, created_at, 'delivered', 200 from delivery where state = 'delivered' limit 100000";
 
 /// A statement, how many parameters it has, and the indexes that it must read.
-const ALONG_INDEXES: [(&str, usize, &[&str]); 20] = [
+const ALONG_INDEXES: [(&str, usize, &[&str]); 32] = [
     (enqueue::KEYS_TAKEN, 3, &["event_idempotency"]),
     (enqueue::WANTED_BY, 3, &["webhook_event_pkey"]),
     (enqueue::DELIVERIES_OF, 1, &["delivery_event"]),
@@ -56,17 +56,29 @@ const ALONG_INDEXES: [(&str, usize, &[&str]); 20] = [
     (deliveries::ATTEMPTS_OF, 1, &["attempt_pkey"]),
     (enqueue::STORE, 13, &["client_pkey", "webhook_pkey"]),
     (claim::CLAIM, 5, &["webhook_pkey", "delivery_due", "delivery_in_flight", "delivery_pkey", "event_pkey"]),
-    (record::RECORD, 21, &["delivery_pkey", "webhook_pkey"]),
+    (record::RECORD, 22, &["delivery_pkey", "webhook_pkey"]),
     (webhooks::ONE, 2, &["webhook_pkey"]),
     (webhooks::NAMED, 1, &["webhook_pkey"]),
     (queue::LANES_DUE, 1, &["delivery_due", "webhook_pkey"]),
     (queue::RELEASE, 2, &["delivery_pkey"]),
     (queue::RELEASE_DOUBTFUL, 2, &["delivery_in_flight", "delivery_pkey"]),
+    (stats::COUNTED_BY_MINUTE, 5, &["delivery_stat_pkey"]),
+    (stats::COUNTED_BY_HOUR, 5, &["delivery_stat_hour_pkey"]),
+    (stats::WEBHOOKS_WITH_PENDING, 0, &["delivery_due"]),
+    (stats::WEBHOOKS_WITH_DEAD_LETTERS, 0, &["delivery_dead_letter_webhook"]),
+    (stats::PENDING, 3, &["delivery_due"]),
+    (stats::DEAD_LETTERS, 2, &["delivery_dead_letter_webhook"]),
     (nodes::TAKE_BACK, 2, &["delivery_in_flight", "delivery_pkey"]),
     (upkeep::REMOVE_DELIVERIES, 3, &["delivery_finished", "delivery_pkey", "attempt_pkey", "delivery_event", "event_pkey"]),
     (upkeep::REMOVE_EVENTS, 2, &["event_bare", "event_pkey"]),
     (upkeep::FORGET_KEYS, 2, &["event_idempotency_age", "event_pkey"]),
     (upkeep::REMOVE_STATISTICS, 2, &["delivery_stat_pkey"]),
+    (upkeep::REMOVE_HOURLY_STATISTICS, 2, &["delivery_stat_hour_pkey"]),
+    (upkeep::REMOVE_JOBS, 2, &["redelivery_job_finished"]),
+    (redelivery::IS_DUE, 1, &["redelivery_job_running"]),
+    (redelivery::DEAD_LETTERS_OF_CLIENT, 4, &["delivery_dead_letter", "webhook_pkey"]),
+    (redelivery::DEAD_LETTERS_OF_WEBHOOK, 4, &["delivery_dead_letter_webhook", "webhook_pkey"]),
+    (redelivery::EVENTS_WANTED, 6, &["event_client", "webhook_event_pkey", "delivery_event"]),
     (upkeep::FAILING, 1, &["delivery_stat_pkey"]),
     (upkeep::PENDING, 1, &["delivery_due"]),
 ];
@@ -80,11 +92,10 @@ fn server() -> String {
 }
 
 async fn plan(db: &mut PgConnection, sql: &str, parameters: usize) -> String {
-    let nulls = vec!["null"; parameters].join(", ");
+    let nulls = if parameters == 0 { String::new() } else { format!("({})", vec!["null"; parameters].join(", ")) };
     let text = sqlx::AssertSqlSafe(format!("prepare planned as {sql}"));
     sqlx::raw_sql(text).execute(&mut *db).await.unwrap();
-    let rows =
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("explain (costs off) execute planned({nulls})"))).fetch_all(&mut *db).await.unwrap();
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("explain (costs off) execute planned{nulls}"))).fetch_all(&mut *db).await.unwrap();
     db.execute("deallocate planned").await.unwrap();
     rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect()
 }
@@ -98,7 +109,7 @@ async fn assert_plans(db: &mut PgConnection) {
         let finds_by_key =
             plan.lines().zip(plan.lines().skip(1)).all(|(scan, next)| !scan.contains("_pkey on") || next.contains("Index Cond"));
         assert!(
-            finds_by_key || sql == upkeep::REMOVE_STATISTICS || sql == upkeep::FAILING,
+            finds_by_key || [upkeep::REMOVE_STATISTICS, upkeep::REMOVE_HOURLY_STATISTICS, upkeep::FAILING].contains(&sql),
             "a table is read whole by its key in\n{sql}\n{plan}"
         );
         for table in LARGE {

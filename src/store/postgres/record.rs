@@ -11,13 +11,25 @@ use super::webhooks::alive;
 use crate::domain::attempt::{AttemptOutcome, FailureReason};
 use crate::domain::delivery::{DeliveryState, Transition};
 use crate::domain::ids::WebhookId;
+use crate::domain::stats::LatencyHistogram;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::DisableReason;
 use crate::store::error::StoreError;
 use crate::store::records::{AttemptRecord, Claim, RecordOutcome};
-use crate::store::rows::Fields;
 use crate::store::rows::words::{dead_letter_word, micros, outcome_words};
+use crate::store::rows::{Fields, added_columns, answer_columns, counted_columns};
 use crate::store::signal::Signal;
+
+/// How many answers came within each range; `answered_within` is the number of it.
+macro_rules! told_apart {
+    ($($column:literal $number:literal,)+) => {
+        concat!($(", count(*) filter (where answered_within = ", $number, ") as ", $column),+)
+    };
+}
+
+macro_rules! summed {
+    ($($column:literal $number:literal,)+) => { concat!($(", sum(", $column, ")"),+) };
+}
 
 /// Matches no delivery once the claim is lost, so a late worker cannot overwrite its successor; what has a claim's token is
 /// in flight. (To say so would offer the planner an index that is worse than the primary key.) What would wait again is
@@ -31,10 +43,10 @@ pub(super) const RECORD: &str = concat!(
         select e.*, e.state = 'pending' and e.webhook_id not in (select id from alive) as is_called_off
         from unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[],
                 $9::bigint[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::bigint[], $15::text[],
-                $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bytea[])
+                $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bytea[], $22::bigint[])
             as e (place, delivery_id, token, webhook_id, state, due_at, dead_letter_reason,
                 number, started_at, finished_at, outcome, reason, status, detail,
-                remote_address, login_us, answer_us, body_us, response_head, response_body)),
+                remote_address, login_us, answer_us, body_us, response_head, response_body, answered_within)),
     moved as (
         update delivery d set
             state = case when e.is_called_off then 'cancelled' else e.state end,
@@ -50,14 +62,34 @@ pub(super) const RECORD: &str = concat!(
         select delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
             login_us, answer_us, body_us, response_head, response_body from moved),
     counted as (
-        insert into delivery_stat as s (webhook_id, minute, delivered, failed, dead_lettered, answer_us)
-        select webhook_id, floor(extract(epoch from finished_at) / 60)::bigint as minute, count(*) filter (where outcome = 'delivered'),
-            count(*) filter (where outcome <> 'delivered'), count(*) filter (where state = 'dead_lettered'),
-            coalesce(sum(answer_us), 0)::bigint
-        from moved group by 1, 2 order by 1, 2
-        on conflict (webhook_id, minute) do update set
-            delivered = s.delivered + excluded.delivered, failed = s.failed + excluded.failed,
-            dead_lettered = s.dead_lettered + excluded.dead_lettered, answer_us = s.answer_us + excluded.answer_us)
+        select webhook_id, floor(extract(epoch from finished_at) / 60)::bigint as minute,
+            count(*) filter (where outcome = 'delivered') as delivered, count(*) filter (where outcome <> 'delivered') as failed,
+            count(*) filter (where number > 1) as retries, count(*) filter (where state = 'dead_lettered') as dead_lettered,
+            coalesce(sum(answer_us), 0)::bigint as answer_us",
+    answer_columns!(told_apart),
+    "
+        from moved group by 1, 2),
+    by_minute as (
+        insert into delivery_stat as s (webhook_id, minute, ",
+    counted_columns!(),
+    ")
+        select webhook_id, minute, ",
+    counted_columns!(),
+    " from counted order by 1, 2
+        on conflict (webhook_id, minute) do update set ",
+    added_columns!(),
+    "),
+    by_hour as (
+        insert into delivery_stat_hour as s (webhook_id, hour, ",
+    counted_columns!(),
+    ")
+        select webhook_id, minute / 60, sum(delivered), sum(failed), sum(retries), sum(dead_lettered), sum(answer_us)",
+    answer_columns!(summed),
+    "
+        from counted group by 1, 2 order by 1, 2
+        on conflict (webhook_id, hour) do update set ",
+    added_columns!(),
+    ")
     select place from moved"
 );
 
@@ -122,6 +154,12 @@ impl Ended<'_> {
         }
     }
 
+    /// The range of how long the receiver took to answer, if it did.
+    fn answered_within(&self) -> Option<i64> {
+        let took = self.record.attempt.exchange.phases.answer?;
+        i64::try_from(LatencyHistogram::bucket_of(took)).ok()
+    }
+
     /// A reason that holds a status is read back with the status beside it.
     fn status(&self) -> Option<i64> {
         match self.record.attempt.outcome {
@@ -178,6 +216,7 @@ fn bind_attempts<'q>(query: Statement<'q>, column: &Column<'_>) -> Statement<'q>
         .bind(column.of(|ended| ended.record.attempt.exchange.phases.body.map(micros)))
         .bind(column.of(|ended| ended.record.attempt.exchange.response_head.as_deref().map(kept)))
         .bind(column.of(|ended| ended.record.attempt.exchange.response_body.as_deref()))
+        .bind(column.of(Ended::answered_within))
 }
 
 /// Disables a webhook if it is active and, where an edition is named, of that edition; answers whether it was.

@@ -53,6 +53,18 @@ pub(super) const REMOVE_STATISTICS: &str = "
         where old.minute < $1 limit $2) old
     where s.webhook_id = old.webhook_id and s.minute = old.minute";
 
+/// As [`REMOVE_STATISTICS`].
+pub(super) const REMOVE_HOURLY_STATISTICS: &str = "
+    delete from delivery_stat_hour s using (
+        select old.webhook_id, old.hour from webhook w join delivery_stat_hour old on old.webhook_id = w.id
+        where old.hour < $1 limit $2) old
+    where s.webhook_id = old.webhook_id and s.hour = old.hour";
+
+/// Oldest first, along the index `redelivery_job_finished`.
+pub(super) const REMOVE_JOBS: &str = "
+    delete from redelivery_job where id = any(array(
+        select id from redelivery_job where finished_at is not null and finished_at < $1 order by finished_at limit $2))";
+
 /// A minute counts only if it lies wholly on its side of `$1`, and wholly after the webhook's state last changed: better
 /// to find a webhook a minute late than to disable one that works.
 pub(super) const FAILING: &str = "
@@ -115,10 +127,17 @@ async fn remove_expired(db: &mut PgConnection, step: RetentionStep) -> Result<Re
     let events = query.execute(&mut *db).await?.rows_affected();
     let query = sqlx::query(FORGET_KEYS).bind(At(step.idempotency_before)).bind(limit);
     let idempotency_keys = query.execute(&mut *db).await?.rows_affected();
-    let query = sqlx::query(REMOVE_STATISTICS).bind(step.statistics_before.as_minutes()).bind(limit);
-    let statistics = query.execute(&mut *db).await?.rows_affected();
+    let statistics = remove_statistics(&mut *db, step).await?;
     sqlx::query(audit::MOVE_ON).bind(At(step.audit_before)).execute(&mut *db).await?;
     let query = sqlx::query(audit::REMOVE).bind(At(step.audit_before)).bind(limit);
     let audit_entries = query.execute(&mut *db).await?.rows_affected();
-    Ok(Removed { deliveries: deliveries.unsigned_abs(), events, idempotency_keys, statistics, audit_entries })
+    let redelivery_jobs = sqlx::query(REMOVE_JOBS).bind(At(step.finished_before)).bind(limit).execute(db).await?.rows_affected();
+    Ok(Removed { deliveries: deliveries.unsigned_abs(), events, idempotency_keys, statistics, audit_entries, redelivery_jobs })
+}
+
+async fn remove_statistics(db: &mut PgConnection, step: RetentionStep) -> Result<u64, StoreError> {
+    let (minute, limit) = (step.statistics_before.as_minutes(), i64::from(step.limit));
+    let minutes = sqlx::query(REMOVE_STATISTICS).bind(minute).bind(limit).execute(&mut *db).await?.rows_affected();
+    let hours = sqlx::query(REMOVE_HOURLY_STATISTICS).bind(minute.div_euclid(60)).bind(limit).execute(&mut *db).await?.rows_affected();
+    Ok(minutes + hours)
 }

@@ -69,7 +69,8 @@ fn definition(fields: &mut Fields<'_>, id: WebhookId, keyring: &Keyring) -> Resu
     Ok(definition)
 }
 
-fn state(fields: &mut Fields<'_>) -> Result<WebhookState, StoreError> {
+/// Reads the columns `state` and `disable_reason`.
+pub(super) fn state(fields: &mut Fields<'_>) -> Result<WebhookState, StoreError> {
     let word = fields.text("state")?;
     let reason = fields.optional("disable_reason", DisableReason::parse)?;
     match (word.as_str(), reason) {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::SqliteStore;
 use super::audit::Hand;
 use super::delivery_list::{list, summary_tables};
+use super::event_redelivery::redeliver_event;
 use super::held::{Held, as_seen, summary_as_seen};
 use super::statements::{Built, Statements};
 use super::webhooks::client_of;
@@ -22,7 +23,9 @@ use crate::domain::time::Timestamp;
 use crate::secrets::Keyring;
 use crate::store::contract::Deliveries;
 use crate::store::error::StoreError;
-use crate::store::records::{DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, Page, Scope};
+use crate::store::records::{
+    DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, EventRedelivery, Page, Scope,
+};
 use crate::store::rows::{
     Fields, attempt, attempt_columns, delivery, delivery_columns, event, event_columns, summary, summary_columns, webhook, webhook_columns,
 };
@@ -46,7 +49,7 @@ const STANDING: &str = "
     from delivery d join webhook w on w.id = d.webhook_id
     where d.id = ?1 and (?2 is null or d.client_id = ?2)";
 
-const REDELIVER: &str = "
+pub(super) const REDELIVER: &str = "
     update delivery set state = 'pending', due_at = ?2, attempts_before_series = attempts, dead_letter_reason = null, finished_at = null
     where id = ?1";
 
@@ -78,6 +81,17 @@ impl Deliveries for SqliteStore {
 
     async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {
         self.change_pending(by, move |tx, held, hand| redeliver(tx, (scope, id), now, held, hand)).await
+    }
+
+    async fn redeliver_event(
+        &self,
+        scope: Scope,
+        id: EventId,
+        to: Option<WebhookId>,
+        now: Timestamp,
+        by: Option<Actor>,
+    ) -> Result<EventRedelivery, StoreError> {
+        self.change_pending(by, move |tx, held, hand| redeliver_event(tx, (scope, id, to), now, held, hand)).await
     }
 
     async fn cancel(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {

@@ -189,7 +189,7 @@ fn push_times(query: &mut Built, from: Option<Timestamp>, to: Option<Timestamp>)
 }
 
 /// No later than any id that was made at `time` or after.
-fn first_id_at(time: Timestamp) -> Uuid {
+pub(super) fn first_id_at(time: Timestamp) -> Uuid {
     let millis = time.as_micros().max(0).cast_unsigned() / 1_000;
     Uuid::from_u64_pair(millis << 16, 0)
 }

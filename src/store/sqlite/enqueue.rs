@@ -28,7 +28,7 @@ const INSERT_EVENT: &str = "
     insert into event (id, client_id, event_type, subject, payload, idempotency_key, bare, created_at)
     values (?, ?, ?, ?, ?, ?, ?, ?)";
 
-const INSERT_DELIVERY: &str = "
+pub(super) const INSERT_DELIVERY: &str = "
     insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) values (?, ?, ?, ?, 'pending', ?, ?)";
 
 /// Does what `Queue::enqueue` promises.

@@ -69,6 +69,11 @@ impl Held {
         lanes
     }
 
+    /// How many deliveries of each webhook are held, of those that have any.
+    pub(super) fn by_lane(&self) -> HashMap<WebhookId, usize> {
+        self.lock().lanes.iter().map(|(id, deliveries)| (*id, deliveries.len())).collect()
+    }
+
     /// Which deliveries are held.
     pub(super) fn all(&self) -> HashSet<DeliveryId> {
         self.lock().claims.keys().copied().collect()

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::connect::{Settings, open_writer};
 use super::delivery_list::tests::text as list_text;
-use super::{audit, claim, enqueue, queue, record, secrets, upkeep, webhooks};
+use super::{audit, claim, enqueue, queue, record, redelivery, secrets, stats, upkeep, webhooks};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::time::Timestamp;
 use crate::store::records::{AuditFilter, DeliveryFilter, Page, Scope};
@@ -102,6 +102,34 @@ fn retention_reads_what_has_expired() {
     assert_reads(upkeep::REMOVE_EVENTS, &steps);
     let steps = ["SEARCH event USING INDEX event_idempotency_age (created_at<?)", "SEARCH event USING INTEGER PRIMARY KEY (rowid=?)"];
     assert_reads(upkeep::FORGET_KEYS, &steps);
+}
+
+#[test]
+fn a_redelivery_reads_what_comes_next_of_its_webhook_or_client() {
+    let by_id =
+        ["SEARCH d USING PRIMARY KEY (id=?)", "SEARCH e USING INDEX sqlite_autoindex_event_1 (id=?)", "SEARCH w USING PRIMARY KEY (id=?)"];
+    let of_client = "SEARCH d USING INDEX delivery_dead_letter (client_id=? AND id>? AND id<?)";
+    assert_reads(redelivery::DEAD_LETTERS_OF_CLIENT, &["SCAN page", of_client, by_id[0], by_id[1], by_id[2]]);
+    let of_webhook = "SEARCH d USING INDEX delivery_dead_letter_webhook (webhook_id=? AND id>? AND id<?)";
+    assert_reads(redelivery::DEAD_LETTERS_OF_WEBHOOK, &["SCAN page", of_webhook, by_id[0], by_id[1], by_id[2]]);
+    let events = "SEARCH e USING INDEX event_client (client_id=? AND id>? AND id<?)";
+    let wanted = "SEARCH x EXISTS USING INDEX webhook_event_webhook (webhook_id=? AND client_id=? AND event_type=?)";
+    assert_reads(redelivery::EVENTS_WANTED, &["SCAN page", "SEARCH d USING INDEX delivery_event (event_id=?)", events, wanted]);
+    assert_reads(redelivery::DUE, &["SEARCH redelivery_job USING INDEX redelivery_job_running (step_due_at<?)"]);
+}
+
+#[test]
+fn statistics_step_from_webhook_to_webhook_and_count_along_an_index() {
+    for (sql, index) in
+        [(stats::WEBHOOKS_WITH_PENDING, "delivery_due"), (stats::WEBHOOKS_WITH_DEAD_LETTERS, "delivery_dead_letter_webhook")]
+    {
+        let first = format!("SEARCH delivery USING INDEX {index}");
+        assert_reads(sql, &["SCAN lane", &format!("SEARCH d USING INDEX {index} (webhook_id>?)"), &first]);
+    }
+    let due = "SEARCH delivery USING INDEX delivery_due (webhook_id=?";
+    assert_reads(stats::COUNT_PENDING, &[due]);
+    assert_reads(stats::EARLIEST_DUE, &["SEARCH delivery USING INDEX delivery_due (webhook_id=? AND due_at<?)"]);
+    assert_reads(stats::COUNT_DEAD_LETTERS, &["SEARCH delivery USING INDEX delivery_dead_letter_webhook (webhook_id=?)"]);
 }
 
 #[test]

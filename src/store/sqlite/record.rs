@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, Statement};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Statement, params_from_iter};
 
 use super::held::Held;
 use super::statements::Statements;
@@ -12,11 +13,13 @@ use super::writer::Transaction;
 use crate::domain::attempt::{Attempt, AttemptOutcome, FailureReason};
 use crate::domain::delivery::{DeliveryState, Transition};
 use crate::domain::ids::{DeliveryId, WebhookId};
+use crate::domain::stats::Counts;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::DisableReason;
 use crate::store::error::StoreError;
 use crate::store::records::{AttemptRecord, RecordOutcome};
 use crate::store::rows::words::{dead_letter_word, micros, outcome_words};
+use crate::store::rows::{added_columns, answer_columns, counted_columns};
 use crate::store::signal::Signal;
 
 /// Whether a webhook is deleted.
@@ -33,11 +36,40 @@ const INSERT_ATTEMPT: &str = "
         login_us, answer_us, body_us, response_head, response_body)
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-const COUNT: &str = "
-    insert into delivery_stat (webhook_id, minute, delivered, failed, dead_lettered, answer_us) values (?, ?, ?, ?, ?, ?)
-    on conflict (webhook_id, minute) do update set
-        delivered = delivered + excluded.delivered, failed = failed + excluded.failed,
-        dead_lettered = dead_lettered + excluded.dead_lettered, answer_us = answer_us + excluded.answer_us";
+macro_rules! count {
+    ($table:literal, $unit:literal) => {
+        concat!(
+            "insert into ",
+            $table,
+            " as s (webhook_id, ",
+            $unit,
+            ", ",
+            counted_columns!(),
+            ")
+            values (?, ?, ?, ?, ?, ?, ?",
+            answer_columns!(placed),
+            ")
+            on conflict (webhook_id, ",
+            $unit,
+            ") do update set ",
+            added_columns!()
+        )
+    };
+}
+
+macro_rules! placed {
+    ($($column:literal $number:literal,)+) => { concat!($(place_of!($column)),+) };
+}
+
+macro_rules! place_of {
+    ($column:literal) => {
+        ", ?"
+    };
+}
+
+pub(super) const COUNT_MINUTE: &str = count!("delivery_stat", "minute");
+
+pub(super) const COUNT_HOUR: &str = count!("delivery_stat_hour", "hour");
 
 /// Leaves alone what is not active (any more), and every edition but the one that is meant.
 const DISABLE_WEBHOOK: &str = "
@@ -124,33 +156,40 @@ fn insert_attempt(statement: &mut Statement<'_>, delivery_id: DeliveryId, attemp
     Ok(())
 }
 
-/// What is added to a minute of a webhook.
+/// What is added to a minute, or an hour, of a webhook.
 #[derive(Default)]
-struct Counts {
-    delivered: i64,
-    failed: i64,
-    dead_lettered: i64,
+struct Added {
+    counts: Counts,
     answer_us: i64,
 }
 
-impl Counts {
+impl Added {
     fn add(&mut self, record: &AttemptRecord) {
-        match record.attempt.outcome {
-            AttemptOutcome::Delivered => self.delivered += 1,
-            AttemptOutcome::Retryable(_) | AttemptOutcome::Permanent(_) => self.failed += 1,
-        }
-        self.dead_lettered += i64::from(matches!(record.transition, Transition::DeadLetter(_)));
+        self.counts.add(&record.attempt, &record.transition);
         self.answer_us = self.answer_us.saturating_add(record.attempt.exchange.phases.answer.map_or(0, micros));
+    }
+
+    fn write(&self, db: &Connection, sql: &str, (webhook_id, unit): (WebhookId, i64)) -> Result<(), StoreError> {
+        let Counts { delivered, failed, retries, dead_lettered, answers } = &self.counts;
+        let own = [*delivered, *failed, *retries, *dead_lettered].map(u64::cast_signed);
+        let answers = answers.counts().map(u64::cast_signed);
+        let numbers = [unit].into_iter().chain(own).chain([self.answer_us]).chain(answers);
+        let key = Value::from(webhook_id.as_uuid().as_bytes().to_vec());
+        db.change(sql, params_from_iter([key].into_iter().chain(numbers.map(Value::from)))).map(drop)
     }
 }
 
+/// Counts what was recorded, in a row for each webhook and minute and in one for each webhook and hour.
 fn count(db: &Connection, recorded: &[&AttemptRecord]) -> Result<(), StoreError> {
-    let mut counts = BTreeMap::<(WebhookId, i64), Counts>::new();
-    for record in recorded {
-        counts.entry((record.webhook_id, record.attempt.finished_at.as_minutes())).or_default().add(record);
-    }
-    for ((webhook_id, minute), counts) in counts {
-        db.change(COUNT, (webhook_id.as_uuid(), minute, counts.delivered, counts.failed, counts.dead_lettered, counts.answer_us))?;
+    for (sql, minutes) in [(COUNT_MINUTE, 1), (COUNT_HOUR, 60)] {
+        let mut added = BTreeMap::<(WebhookId, i64), Added>::new();
+        for record in recorded {
+            let unit = record.attempt.finished_at.as_minutes().div_euclid(minutes);
+            added.entry((record.webhook_id, unit)).or_default().add(record);
+        }
+        for (key, added) in added {
+            added.write(db, sql, key)?;
+        }
     }
     Ok(())
 }

@@ -62,6 +62,17 @@ pub(super) const REMOVE_STATISTICS: &str = "
         select s.webhook_id, s.minute from webhook w cross join delivery_stat s on s.webhook_id = w.id
         where s.minute < ?1 limit ?2)";
 
+/// As [`REMOVE_STATISTICS`].
+pub(super) const REMOVE_HOURLY_STATISTICS: &str = "
+    delete from delivery_stat_hour where (webhook_id, hour) in (
+        select s.webhook_id, s.hour from webhook w cross join delivery_stat_hour s on s.webhook_id = w.id
+        where s.hour < ?1 limit ?2)";
+
+/// Oldest first, along the index `redelivery_job_finished`.
+pub(super) const REMOVE_JOBS: &str = "
+    delete from redelivery_job where id in (
+        select id from redelivery_job where finished_at is not null and finished_at < ?1 order by finished_at limit ?2)";
+
 /// A minute counts only if it lies wholly on its side of `?1`, and wholly after the webhook's state last changed: better
 /// to find a webhook a minute late than to disable one that works.
 const FAILING: &str = "
@@ -121,6 +132,13 @@ fn remove_audit_entries(tx: &Transaction<'_>, step: RetentionStep) -> Result<u64
     Ok(tx.db.change(audit::REMOVE, (before, step.limit))? as u64)
 }
 
+fn remove_statistics(tx: &Transaction<'_>, step: RetentionStep) -> Result<u64, StoreError> {
+    let minute = step.statistics_before.as_minutes();
+    let minutes = tx.db.change(REMOVE_STATISTICS, (minute, step.limit))?;
+    let hours = tx.db.change(REMOVE_HOURLY_STATISTICS, (minute.div_euclid(60), step.limit))?;
+    Ok((minutes + hours) as u64)
+}
+
 /// The choice of what has expired is made anew by each statement; within the transaction it comes out the same.
 fn remove_expired(tx: &mut Transaction<'_>, step: RetentionStep) -> Result<Removed, StoreError> {
     let (finished_before, dead_letters_before) = (step.finished_before.as_micros(), step.dead_letters_before.as_micros());
@@ -133,7 +151,8 @@ fn remove_expired(tx: &mut Transaction<'_>, step: RetentionStep) -> Result<Remov
         deliveries,
         events: change(REMOVE_EVENTS, (finished_before, step.limit))?,
         idempotency_keys: change(FORGET_KEYS, (step.idempotency_before.as_micros(), step.limit))?,
-        statistics: change(REMOVE_STATISTICS, (step.statistics_before.as_minutes(), step.limit))?,
+        statistics: remove_statistics(tx, step)?,
         audit_entries: remove_audit_entries(tx, step)?,
+        redelivery_jobs: change(REMOVE_JOBS, (finished_before, step.limit))?,
     })
 }

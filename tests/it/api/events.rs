@@ -1,6 +1,7 @@
 //! `/v1/events`: handing in events of any type, and seeing them with their deliveries.
 
 use serde_json::{Value, json};
+use webhook_dispatcher::store::records::{ClaimRequest, LaneQuota};
 
 use crate::support::rest::{Rest, START_TEXT, Tenant};
 
@@ -179,4 +180,57 @@ async fn events_and_completions_share_a_clients_keys() {
     let repeat = answer.expect(202);
     assert_eq!(repeat["events"][0]["eventId"], first["events"][0]["eventId"]);
     assert_eq!(repeat["events"][0]["duplicate"], true);
+}
+
+#[tokio::test]
+async fn an_event_is_sent_again_to_webhooks_that_were_made_after_it() {
+    let (rest, tenant) = scene().await;
+    let accepted = accept(&rest, &tenant, &json!({"type": "receipt.made", "subject": "7", "payload": {}})).await;
+    let event = accepted["events"][0]["eventId"].as_str().unwrap();
+    let path = format!("{PATH}/{event}/redeliver");
+    let nobody = rest.post(&path).key(&tenant.operator).send().await.expect(202);
+    let webhook = json!({"name": "new", "events": ["receipt.made"], "method": "POST", "url": "https://example.com/:id"});
+    let made = rest.post("/v1/webhooks").key(&tenant.admin).json(&webhook).send().await.expect(201);
+
+    let sent = rest.post(&path).key(&tenant.operator).send().await.expect(202);
+    let again = rest.post(&path).key(&tenant.operator).json(&json!({"webhookId": made["id"]})).send().await.expect(202);
+
+    assert_eq!(nobody, json!({"eventId": event, "deliveries": [], "made": [], "inFlight": []}));
+    let delivery = &sent["deliveries"][0];
+    assert_eq!((&delivery["webhookId"], &delivery["state"], &delivery["dueAt"]), (&made["id"], &json!("pending"), &json!(START_TEXT)));
+    assert_eq!((&sent["made"], &again["made"], &again["deliveries"][0]["id"]), (&json!([delivery["id"]]), &json!([]), &delivery["id"]));
+    let entry = rest.get(&format!("/v1/audit?objectId={event}")).key(&tenant.admin).send().await.expect(200)["items"][0].clone();
+    assert_eq!((&entry["action"], &entry["object"]["kind"]), (&json!("redeliver"), &json!("event")));
+    assert_eq!(entry["after"], json!({"redelivered": 1, "made": 0}));
+}
+
+#[tokio::test]
+async fn an_event_is_sent_again_to_its_own_clients_webhooks_alone() {
+    let (rest, tenant) = scene().await;
+    let other = rest.tenant("other").await;
+    let webhook = json!({"name": "w", "events": ["invoice.paid"], "method": "POST", "url": "https://example.com/:id"});
+    let foreign = rest.post("/v1/webhooks").key(&other.admin).json(&webhook).send().await.expect(201);
+    let accepted = accept(&rest, &tenant, &json!({"type": "invoice.paid", "subject": "7", "payload": {}})).await;
+    let path = format!("{PATH}/{}/redeliver", accepted["events"][0]["eventId"].as_str().unwrap());
+
+    for wrong in [json!({"webhookId": foreign["id"]}), json!({"webhookId": 7}), json!({"webhookId": "x"})] {
+        let answer = rest.post(&path).key(&tenant.operator).json(&wrong).send().await;
+        assert_eq!(answer.problem(422), ["webhookId"], "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_under_way_is_not_sent_again_to_its_webhook() {
+    let (rest, tenant) = scene().await;
+    let accepted = accept(&rest, &tenant, &json!({"type": "invoice.paid", "subject": "7", "payload": {}})).await;
+    let path = format!("{PATH}/{}/redeliver", accepted["events"][0]["eventId"].as_str().unwrap());
+    let webhook = rest.get("/v1/webhooks").key(&tenant.viewer).send().await.expect(200)["items"][0]["id"].clone();
+    let lanes = vec![LaneQuota { webhook_id: webhook.as_str().unwrap().parse().unwrap(), limit: 1 }];
+    rest.store.claim_due(ClaimRequest { node: rest.ids.next(rest.now()), now: rest.now(), lanes }).await.unwrap();
+
+    let named = rest.post(&path).key(&tenant.operator).json(&json!({"webhookId": webhook})).send().await;
+    let all = rest.post(&path).key(&tenant.operator).send().await.expect(202);
+
+    named.problem(409);
+    assert_eq!((&all["deliveries"], &all["inFlight"]), (&json!([]), &accepted["events"][0]["deliveryIds"]));
 }

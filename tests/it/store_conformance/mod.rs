@@ -8,6 +8,7 @@ mod claims;
 mod clients;
 mod deliveries;
 mod enqueue;
+mod event_redelivery;
 mod events;
 mod lifecycle;
 mod lists;
@@ -17,6 +18,7 @@ mod pooled_database;
 mod postgres_database;
 mod postgres_faults;
 mod records;
+mod redelivery;
 mod releases;
 mod retention;
 mod secrets;
@@ -24,6 +26,7 @@ mod secrets_in_clear;
 mod signals;
 mod signing;
 mod sqlite_file;
+mod stats;
 mod upkeep;
 mod webhook_states;
 mod webhooks;
@@ -214,6 +217,30 @@ conformance_suite! {
     retention::an_event_without_deliveries_goes_by_its_own_age,
     retention::an_event_younger_than_its_dead_letter_goes_later,
     retention::a_forgotten_key_can_be_used_again,
+
+    event_redelivery::an_event_is_sent_again_to_all_that_have_it_and_all_that_want_it,
+    event_redelivery::a_named_webhook_gets_an_event_whatever_it_wants,
+    event_redelivery::what_is_in_flight_stays_and_what_is_deleted_gets_nothing,
+    event_redelivery::an_event_and_its_webhook_must_be_there,
+    event_redelivery::an_event_that_got_a_delivery_is_kept_for_it,
+
+    redelivery::a_job_comes_back_as_it_went_in,
+    redelivery::dead_letters_are_sent_again_at_a_rate_and_in_order,
+    redelivery::a_job_goes_on_after_a_stop_where_it_was,
+    redelivery::only_what_fits_is_sent_again,
+    redelivery::a_webhook_gets_what_it_has_not_got_since_a_time,
+    redelivery::two_callers_never_take_the_same_step,
+    redelivery::a_cancelled_job_takes_no_step_and_leaves_entries,
+    redelivery::a_job_needs_its_clients_own_living_webhook,
+    redelivery::ended_jobs_go_by_their_age_and_running_ones_stay,
+
+    stats::attempts_are_counted_by_outcome_webhook_and_minute,
+    stats::hours_are_counted_as_minutes_are,
+    stats::statistics_keep_to_their_scope_and_webhook,
+    stats::what_waits_and_what_was_given_up_is_counted,
+    stats::what_is_in_flight_does_not_wait,
+    stats::a_deleted_webhook_counts_in_the_whole_alone,
+    stats::minutes_and_hours_go_by_their_age,
 
     upkeep::a_webhook_that_only_fails_is_failing,
     upkeep::a_success_ends_the_failing,

@@ -113,11 +113,8 @@ impl Dispatcher {
         let clock = Arc::new(ManualClock::at(START));
         let client: ClientId = ids.next(START);
         store.insert_client(Client { id: client, name: "acme".to_owned(), created_at: START }, None).await.unwrap();
-        let policy = AddressPolicy::new(setup.allow.iter().map(|network| network.parse().unwrap()).collect());
-        let caller = Arc::new(HttpCaller::with_names(Arc::new(policy), setup.egress, setup.names).unwrap());
         let told: Arc<dyn Clock> = clock.clone();
-        let tokens = AccessTokens::new(caller.clone(), Arc::clone(&told), setup.token);
-        let worker = Worker::new(Sender::new(caller, tokens), Arc::clone(&told), setup.pool.clone(), StdRng::from_seed([2; 32]));
+        let worker = worker(&setup, &told);
         let pool = Pool::new(alone(&ids, &store).await, Arc::clone(&store), told, worker, setup.pool);
         let signals = Mutex::new(store.signals());
         Self { store, clock, pool, client, ids, signals, _folder: folder }
@@ -233,4 +230,13 @@ impl Dispatcher {
     pub(crate) async fn state_of(&self, id: DeliveryId) -> DeliveryState {
         self.delivery(id).await.summary.delivery.state
     }
+}
+
+/// A worker that calls what `setup` allows.
+pub(crate) fn worker(setup: &Setup, clock: &Arc<dyn Clock>) -> Arc<Worker> {
+    let policy = AddressPolicy::new(setup.allow.iter().map(|network| network.parse().unwrap()).collect());
+    let caller = Arc::new(HttpCaller::with_names(Arc::new(policy), setup.egress.clone(), setup.names.clone()).unwrap());
+    let tokens = AccessTokens::new(caller.clone(), Arc::clone(clock), setup.token);
+    let sender = Sender::new(caller, tokens);
+    Arc::new(Worker::new(sender, Arc::clone(clock), setup.pool.clone(), StdRng::from_seed([2; 32])))
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 use webhook_dispatcher::api::{self, ApiSettings, ApiState};
+use webhook_dispatcher::delivery::trial::TryOut;
 use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::allowance::Allowance;
 use webhook_dispatcher::domain::client::{ApiKey, KeyHash, Role};
@@ -27,6 +28,7 @@ use webhook_dispatcher::store::group_commit::GroupLimits;
 use webhook_dispatcher::store::records::{DeliveryFilter, EventFilter, Page, Scope};
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
 
+use super::dispatcher::{Setup, worker};
 use super::keys;
 
 /// When every test begins, in the words of answers with the offset of [`Rest::new`].
@@ -128,11 +130,13 @@ impl Rest {
     pub(crate) fn on(store: Arc<dyn Store>, ids: Arc<IdSource>, clock: Arc<ManualClock>, setup: &RestSetup) -> Self {
         let intake = Arc::new(Intake::start(Arc::clone(&store), GroupLimits { waiting: setup.waiting, batch: 512 }, setup.bounds));
         let lanes = Arc::new(StandInLanes::default());
+        let told: Arc<dyn Clock> = clock.clone();
         let (keys_made, signing_keys_made) = (AtomicU8::new(setup.first_key_made), AtomicU8::new(1));
         let state = ApiState {
             store: Arc::clone(&store),
             intake: Arc::clone(&intake),
             lanes: Arc::<StandInLanes>::clone(&lanes),
+            trials: Arc::new(TryOut::new(worker(&Setup { allow: setup.allow, ..Setup::default() }, &told), told)),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             key_chance: Box::new(move || [keys_made.fetch_add(1, Ordering::SeqCst); 24]),

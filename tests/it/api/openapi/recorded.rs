@@ -58,6 +58,11 @@ pub(super) fn steady(value: &mut Value) {
                     "silentSeconds" => *value = json!(1.204),
                     // Noted by a task of its own, sooner or later.
                     "lastUsedAt" if value.is_string() => *value = Value::Null,
+                    // A test calls a name that no machine knows, and each says so in its own words.
+                    "attempt" if value.is_object() => {
+                        value["detail"] = json!("the login got no answer: there is no such name");
+                        value["phases"]["loginMs"] = json!(1.204);
+                    }
                     _ => steady(value),
                 }
             }

@@ -32,6 +32,7 @@ struct Things {
     dead_letter: String,
     pending: String,
     key: String,
+    job: String,
 }
 
 impl World {
@@ -59,15 +60,16 @@ impl World {
             ("deliveries", Some(&"cancel")) => &self.things.pending,
             ("deliveries", _) => &self.things.dead_letter,
             ("api-keys", _) => &self.things.key,
+            ("redelivery-jobs", _) => &self.things.job,
             ("clients", _) => &self.acme.id,
             (noun, _) => panic!("{}: this world has none of {noun}; make one in `things_of`", operation.path),
         }
     }
 
     /// Everything whose id `other` must never see.
-    pub(super) fn secrets(&self) -> [&str; 6] {
-        let Things { webhook, event, dead_letter, pending, key } = &self.things;
-        [webhook, event, dead_letter, pending, key, &self.acme.id]
+    pub(super) fn secrets(&self) -> [&str; 7] {
+        let Things { webhook, event, dead_letter, pending, key, job } = &self.things;
+        [webhook, event, dead_letter, pending, key, job, &self.acme.id]
     }
 
     /// The key of a role of `acme`.
@@ -123,6 +125,7 @@ async fn things_of(rest: &Rest, description: &Description, tenant: &Tenant) -> T
     let accepted = post(completions, example(completions, "POST")).await.expect(202);
     attempt(rest, &webhook).await;
     let pending = post(completions, json!({"id": "7"})).await.expect(202);
+    let job = post("/v1/dead-letters/redeliver", json!({"subject": "none of these"})).await.expect(202);
     let keys = rest.get("/v1/api-keys").key(&tenant.admin).send().await.expect(200);
     Things {
         webhook,
@@ -131,6 +134,7 @@ async fn things_of(rest: &Rest, description: &Description, tenant: &Tenant) -> T
         pending: text(&pending["events"][0]["deliveryIds"][0]),
         // The last one made, the viewer's: its test has other keys to call with.
         key: text(&keys["items"][0]["id"]),
+        job: text(&job["id"]),
     }
 }
 

@@ -30,6 +30,7 @@
 //! | [`intake`] | group commit of incoming events |
 //! | [`delivery`] | pool, lanes, worker, recorder: from due to recorded |
 //! | [`maintenance`] | duties on cron schedules |
+//! | [`management`] | what people change, whichever way they ask: definitions, signing keys |
 //! | [`api`] | the REST contract, a file or folder per noun |
 //! | [`config`] | every setting: defaults < file < environment < flags |
 //! | [`telemetry`] | logs |
@@ -39,7 +40,7 @@
 //!
 //! # Which way dependencies point
 //!
-//! `domain` and `secrets` know nobody. `config` and `store` know those two, `egress` knows `domain`, `token` knows `egress`, `node` knows `store`; `intake`,
+//! `domain` and `secrets` know nobody. `config` and `store` know those two, `egress` knows `domain`, `token` knows `egress`, `node` and `management` know `store`; `intake`,
 //! `delivery`, `maintenance` and `api` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
 //! what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api`
 //! (and in the demonstration's receiver), `reqwest` in `egress`.
@@ -54,6 +55,7 @@ pub mod domain;
 pub mod egress;
 pub mod intake;
 pub mod maintenance;
+pub mod management;
 pub mod node;
 pub mod secrets;
 pub mod store;

@@ -19,6 +19,7 @@ use crate::domain::audit::Actor;
 use crate::domain::client::{KeyHash, Permission, Role};
 use crate::domain::ids::ClientId;
 use crate::domain::time::Timestamp;
+use crate::management::By;
 use crate::store::records::Scope;
 
 /// By which a root key says for which client it acts.
@@ -56,6 +57,11 @@ impl Caller {
     pub(super) const fn actor(&self, at: Timestamp) -> Actor {
         let Holder { key_id, role, client_id, expires_at: _ } = self.holder;
         Actor { key_id, role, client_id, remote_address: self.remote_address, at }
+    }
+
+    /// The same for whoever makes a change at `at`.
+    pub(super) const fn by(&self, at: Timestamp) -> By {
+        By { scope: self.scope, actor: self.actor(at) }
     }
 
     /// The one client they act for.

@@ -19,6 +19,9 @@ use crate::domain::redelivery::RedeliveryJobState;
 use crate::domain::signature::TooManyKeys;
 use crate::domain::trial::TrialRefused;
 use crate::intake::IntakeError;
+pub(super) use crate::management::fields::FieldError;
+use crate::management::Refusal;
+use crate::management::fields::Invalid;
 use crate::store::StoreError;
 
 /// Why a call gets no answer of its own.
@@ -127,22 +130,6 @@ pub(super) enum Conflict {
     WebhookDeleted,
 }
 
-/// What is wrong with one field.
-#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub(super) struct FieldError {
-    /// The field as the caller names it.
-    pub(super) field: Cow<'static, str>,
-    /// What is wrong with it, to be read after its name.
-    pub(super) message: Cow<'static, str>,
-}
-
-impl FieldError {
-    /// Says what is wrong with `field`.
-    pub(super) fn new(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { field: field.into(), message: message.into() }
-    }
-}
-
 /// What is wrong with a call, as RFC 9457 has it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
@@ -249,6 +236,26 @@ impl From<IntakeError> for ApiError {
             IntakeError::Overloaded => Self::Overloaded,
             IntakeError::Unanswered => Self::Unanswered,
             IntakeError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(Invalid(errors): Invalid) -> Self {
+        Self::Invalid(errors)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Invalid(invalid) => invalid.into(),
+            Refusal::NotFound => Self::NotFound,
+            Refusal::TypeTaken => Conflict::TypeTaken.into(),
+            Refusal::ChangedMeanwhile => Conflict::ChangedMeanwhile.into(),
+            Refusal::TooManySigningKeys => Conflict::TooManySigningKeys.into(),
+            Refusal::NoKeyMade => Self::Panicked,
+            Refusal::Store(error) => error.into(),
         }
     }
 }

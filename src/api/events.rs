@@ -147,7 +147,7 @@ async fn redeliver(
 fn wanted_webhook(object: &Map<String, Value>) -> Result<Option<WebhookId>, ApiError> {
     let mut fields = Fields::of(object);
     let webhook_id = fields.optional("webhookId", id);
-    fields.finish(Some(webhook_id))
+    Ok(fields.finish(Some(webhook_id))?)
 }
 
 impl RedeliveredView {

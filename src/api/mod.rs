@@ -23,7 +23,6 @@ mod deliveries;
 mod enqueue;
 mod error;
 mod events;
-mod fields;
 mod health;
 mod key_cache;
 mod key_set;
@@ -54,6 +53,7 @@ pub use self::state::{ApiSettings, ApiState, KeyChance, SigningChance};
 use self::error::ApiError;
 use self::openapi::Routes;
 use self::state::Api;
+use crate::management::fields;
 
 /// The whole interface as a service.
 pub fn router(state: ApiState) -> Router {

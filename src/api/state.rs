@@ -16,6 +16,8 @@ use crate::domain::lane::Lanes;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::trial::Trials;
 use crate::intake::Intake;
+use crate::management::Desk;
+use crate::management::definition::Rules;
 use crate::store::Store;
 
 /// The random part of a new API key.
@@ -87,6 +89,12 @@ impl Api {
         let requests = Rates::new(state.settings.requests);
         let unknown_keys = Rates::new(state.settings.unknown_keys);
         Self(Arc::new(Shared { state, keys, requests, unknown_keys, description }))
+    }
+
+    /// What the use cases that the dashboard has too work with.
+    pub(super) fn desk(&self) -> Desk<'_> {
+        let rules = Rules { allow_http: self.settings.allow_http, addresses: &self.settings.addresses };
+        Desk { store: &*self.store, ids: &self.ids, rules }
     }
 
     /// A time as callers get it.

@@ -10,11 +10,11 @@ use super::super::error::{ApiError, Conflict};
 use super::super::openapi::{Operation, Routes};
 use super::super::path::PathId;
 use super::super::state::Api;
-use super::actions;
-use super::change::Change;
 use super::fields::Patch;
 use super::view::View;
 use crate::domain::ids::WebhookId;
+use crate::management::change::Change;
+use crate::management::webhooks;
 
 /// What the operations on one webhook are called under a path.
 pub(super) struct Names {
@@ -40,7 +40,7 @@ pub(super) fn routes<V: View>(routes: Routes, path: &'static str, names: &Names)
 }
 
 async fn show<V: View>(State(api): State<Api>, caller: Allowed<Read>, PathId(id): PathId<WebhookId>) -> Result<Json<V>, ApiError> {
-    let webhook = actions::find(&api, caller.scope(), id, V::EDITION).await?;
+    let webhook = webhooks::find(api.desk(), caller.scope(), id, V::EDITION).await?;
     Ok(Json(V::of(&api, webhook)))
 }
 
@@ -50,7 +50,7 @@ async fn replace<V: View>(
     PathId(id): PathId<WebhookId>,
     body: JsonBody<V::Fields>,
 ) -> Result<Json<V>, ApiError> {
-    let webhook = actions::update(&api, &caller, id, body.object()?, (Change::Replace, V::EDITION)).await?;
+    let webhook = webhooks::update(api.desk(), &caller.by(api.clock.now()), id, body.object()?, (Change::Replace, V::EDITION)).await?;
     Ok(Json(V::of(&api, webhook)))
 }
 
@@ -60,7 +60,7 @@ async fn merge<V: View>(
     PathId(id): PathId<WebhookId>,
     body: JsonBody<Patch<V::Fields>>,
 ) -> Result<Json<V>, ApiError> {
-    let webhook = actions::update(&api, &caller, id, body.object()?, (Change::Merge, V::EDITION)).await?;
+    let webhook = webhooks::update(api.desk(), &caller.by(api.clock.now()), id, body.object()?, (Change::Merge, V::EDITION)).await?;
     Ok(Json(V::of(&api, webhook)))
 }
 
@@ -69,6 +69,6 @@ async fn delete<V: View>(
     caller: Allowed<ManageWebhooks>,
     PathId(id): PathId<WebhookId>,
 ) -> Result<NoContent, ApiError> {
-    actions::delete(&api, &caller, id, V::EDITION).await?;
+    webhooks::delete(api.desk(), &caller.by(api.clock.now()), id, V::EDITION).await?;
     Ok(NoContent)
 }

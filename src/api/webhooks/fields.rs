@@ -8,8 +8,6 @@ use serde_json::{Map, Value, json};
 
 use super::super::fields::NAME_CHARS;
 use super::super::openapi::object;
-use super::definition::{MAX_AUTHORIZATION_BYTES, MAX_EVENTS, MAX_HEADER_AUTH_CHARS, MAX_IN_FLIGHT, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS};
-use super::signing::MAX_OVERLAP_SECONDS;
 use crate::domain::client_certificate::{MAX_CHAIN_BYTES, MAX_KEY_BYTES};
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
@@ -19,6 +17,10 @@ use crate::domain::retry::RetryPolicy;
 use crate::domain::signature::Scheme;
 use crate::domain::target_url::MAX_URL_LENGTH;
 use crate::domain::webhook::DOCUMENT_FINISHED;
+use crate::management::definition::{
+    MAX_AUTHORIZATION_BYTES, MAX_EVENTS, MAX_HEADER_AUTH_CHARS, MAX_IN_FLIGHT, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS,
+};
+use crate::management::signing::MAX_OVERLAP_SECONDS;
 
 /// A webhook as the OCR service's document has it. Null is the same as absent; unknown fields are ignored.
 #[derive(JsonSchema)]
@@ -219,7 +221,7 @@ fn v1_example() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::edition::Edition;
+    use crate::management::edition::Edition;
     use super::*;
 
     fn described<F: JsonSchema>() -> Vec<String> {

@@ -1,11 +1,7 @@
 //! Webhook definitions: the OCR service's routes in both editions, and `/v1/webhooks`.
 
-mod actions;
 mod by_id;
-mod change;
 mod client_certificate;
-mod definition;
-mod edition;
 mod fields;
 mod lane_view;
 mod ocr;

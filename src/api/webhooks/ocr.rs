@@ -9,10 +9,11 @@ use super::super::error::{ApiError, Conflict};
 use super::super::openapi::{Operation, Routes};
 use super::super::state::Api;
 use super::by_id::Names;
-use super::edition::Edition;
 use super::fields::OcrFields;
 use super::view::{OcrView, View};
-use super::{actions, by_id};
+use super::by_id;
+use crate::management::edition::Edition;
+use crate::management::webhooks;
 use crate::store::records::Page;
 
 const NAMES: Names = Names { show: "showOcrWebhook", replace: "replaceOcrWebhook", merge: "changeOcrWebhook", delete: "deleteOcrWebhook" };
@@ -41,7 +42,7 @@ pub(in super::super) fn routes() -> Routes {
 }
 
 async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody<OcrFields>) -> Result<Json<OcrView>, ApiError> {
-    let webhook = actions::create(&api, &caller, body.object()?, Edition::Ocr).await?;
+    let webhook = webhooks::create(api.desk(), &caller.by(api.clock.now()), caller.client_id()?, body.object()?, Edition::Ocr).await?;
     Ok(Json(OcrView::of(&api, webhook)))
 }
 

@@ -1,28 +1,20 @@
 //! The keys that sign a webhook's requests: a new one made and shown once, and what is said of them ever after.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::super::auth::{Allowed, ManageWebhooks};
 use super::super::body::OptionalBody;
-use super::super::error::{ApiError, Conflict};
-use super::super::fields::{Fields, integer};
+use super::super::error::ApiError;
 use super::super::openapi::Time;
 use super::super::path::PathId;
 use super::super::state::Api;
 use super::fields::RotationFields;
 use crate::domain::ids::{SigningKeyId, WebhookId};
-use crate::domain::signature::{Scheme, SigningKey, SigningKeys, SigningSecret};
-use crate::store::records::SigningRotation;
-
-/// How long the keys before a new one sign along with it: a day, and at most a month.
-const DEFAULT_OVERLAP_SECONDS: u32 = 86_400;
-pub(super) const MAX_OVERLAP_SECONDS: u32 = 30 * 86_400;
+use crate::domain::signature::{Scheme, SigningKeys};
+use crate::management::signing::{self, Wanted};
 
 /// A new key: the only answer that holds it.
 #[derive(Serialize, JsonSchema)]
@@ -83,34 +75,11 @@ pub(super) async fn rotate_secret(
     PathId(id): PathId<WebhookId>,
     body: OptionalBody<RotationFields>,
 ) -> Result<Json<NewKeyView>, ApiError> {
-    let (scheme, overlap) = wanted(&body.object()?)?;
-    let (now, secret) = (api.clock.now(), new_secret(&api, scheme)?);
-    let key = SigningKey { id: api.ids.next(now), secret: secret.clone(), created_at: now, valid_until: None };
-    let key_id = key.id;
-    match api.store.rotate_signing_key(caller.scope(), id, key, overlap, now, Some(caller.actor(now))).await? {
-        SigningRotation::NotFound => Err(ApiError::NotFound),
-        SigningRotation::TooManyKeys => Err(Conflict::TooManySigningKeys.into()),
-        SigningRotation::Rotated { previous_valid_until } => {
-            let text = Some(secret.text_for_receiver().to_string());
-            let (secret, public_key) = if scheme == Scheme::HmacSha256 { (text, None) } else { (None, text) };
-            let previous_valid_until = previous_valid_until.map(|time| api.written(time));
-            Ok(Json(NewKeyView { secret, public_key, previous_valid_until, key_id, scheme: scheme.as_str() }))
-        }
-    }
-}
-
-fn wanted(object: &Map<String, Value>) -> Result<(Scheme, Duration), ApiError> {
-    let mut fields = Fields::of(object);
-    let scheme = fields.optional("scheme", |value| {
-        let scheme = value.as_str().and_then(|text| text.parse().ok());
-        scheme.ok_or_else(|| r#"must be "hmac-sha256" or "ed25519""#.into())
-    });
-    let overlap = fields.optional("overlapSeconds", |value| integer(value, 0..=MAX_OVERLAP_SECONDS));
-    let overlap = Duration::from_secs(overlap.unwrap_or(DEFAULT_OVERLAP_SECONDS).into());
-    fields.finish(Some((scheme.unwrap_or(Scheme::HmacSha256), overlap)))
-}
-
-fn new_secret(api: &Api, scheme: Scheme) -> Result<SigningSecret, ApiError> {
-    // Chance of this length makes a key of either scheme.
-    SigningSecret::new(scheme, &(api.signing_chance)()).map_err(|_| ApiError::Panicked)
+    let wanted = Wanted::read(&body.object()?)?;
+    let by = caller.by(api.clock.now());
+    let rotated = signing::rotate(api.desk(), &by, id, wanted, &(api.signing_chance)()).await?;
+    let text = Some(rotated.secret.text_for_receiver().to_string());
+    let (secret, public_key) = if wanted.scheme == Scheme::HmacSha256 { (text, None) } else { (None, text) };
+    let previous_valid_until = rotated.previous_valid_until.map(|time| api.written(time));
+    Ok(Json(NewKeyView { secret, public_key, previous_valid_until, key_id: rotated.key_id, scheme: wanted.scheme.as_str() }))
 }

@@ -11,18 +11,17 @@ use super::super::body::{JsonBody, OptionalBody};
 use super::super::deliveries::AttemptView;
 use super::super::error::ApiError;
 use super::super::fields::{Fields, event_type, text};
-
 use super::super::path::PathId;
 use super::super::state::Api;
-use super::edition::Edition;
 use super::fields::V1Fields;
-use super::{actions, definition};
 use crate::domain::event::{Event, EventType, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{EventId, WebhookId};
 use crate::domain::method::Method;
 use crate::domain::signature::SigningKeys;
 use crate::domain::trial::{EXAMPLE_SUBJECT, LoginPreview, RequestPreview, Unpresentable, example};
 use crate::domain::webhook::{Webhook, WebhookState};
+use crate::management::edition::Edition;
+use crate::management::{definition, webhooks};
 
 /// What the example is about.
 #[derive(JsonSchema)]
@@ -97,7 +96,7 @@ pub(super) async fn test(
     PathId(id): PathId<WebhookId>,
     body: OptionalBody<ExampleFields>,
 ) -> Result<Json<TestView>, ApiError> {
-    let webhook = actions::find(&api, caller.scope(), id, Edition::V1).await?;
+    let webhook = webhooks::find(api.desk(), caller.scope(), id, Edition::V1).await?;
     let event = wanted_example(&api, &webhook, &body.object()?)?;
     let attempt = api.trials.test(webhook, &event).await?;
     tracing::info!(webhook.id = %id, event.id = %event.id, by = %caller.actor(api.clock.now()).key_id, "a webhook was tested");
@@ -112,7 +111,7 @@ pub(super) async fn preview(
     PathId(id): PathId<WebhookId>,
     body: OptionalBody<ExampleFields>,
 ) -> Result<Json<PreviewView>, ApiError> {
-    let webhook = actions::find(&api, caller.scope(), id, Edition::V1).await?;
+    let webhook = webhooks::find(api.desk(), caller.scope(), id, Edition::V1).await?;
     show(&api, webhook, &body.object()?)
 }
 
@@ -140,7 +139,7 @@ fn unsaved(api: &Api, caller: &Caller, object: &Map<String, Value>) -> Result<We
     let Some(written) = object.get("definition").and_then(Value::as_object) else {
         return Err(ApiError::field("definition", "must be a JSON object"));
     };
-    let definition = definition::parse(&Edition::V1.known(written.clone()), Edition::V1, &api.settings)?;
+    let definition = definition::parse(&Edition::V1.known(written.clone()), Edition::V1, api.desk().rules)?;
     let now = api.clock.now();
     Ok(Webhook {
         id: api.ids.next(now),

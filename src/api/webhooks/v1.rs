@@ -12,12 +12,13 @@ use super::super::path::PathId;
 use super::super::query::{PageParameters, PageView, Query};
 use super::super::state::Api;
 use super::by_id::Names;
-use super::edition::Edition;
 use super::fields::V1Fields;
 use super::view::{V1View, View};
-use super::{actions, by_id, signing, trial};
+use super::{by_id, signing, trial};
 use crate::domain::ids::WebhookId;
 use crate::domain::webhook::WebhookState;
+use crate::management::edition::Edition;
+use crate::management::webhooks;
 
 const NAMES: Names = Names { show: "showWebhook", replace: "replaceWebhook", merge: "changeWebhook", delete: "deleteWebhook" };
 
@@ -52,7 +53,7 @@ pub(in super::super) fn routes() -> Routes {
 }
 
 async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody<V1Fields>) -> Result<Created<V1View>, ApiError> {
-    let webhook = actions::create(&api, &caller, body.object()?, Edition::V1).await?;
+    let webhook = webhooks::create(api.desk(), &caller.by(api.clock.now()), caller.client_id()?, body.object()?, Edition::V1).await?;
     Ok(Created(V1View::of(&api, webhook)))
 }
 
@@ -65,12 +66,12 @@ async fn list(State(api): State<Api>, caller: Allowed<Read>, mut query: Query<Pa
 
 /// Its deliveries wait from now on.
 async fn pause(State(api): State<Api>, caller: Allowed<Operate>, PathId(id): PathId<WebhookId>) -> Result<Json<V1View>, ApiError> {
-    let webhook = actions::set_state(&api, &caller, id, WebhookState::Paused).await?;
+    let webhook = webhooks::set_state(api.desk(), &caller.by(api.clock.now()), id, WebhookState::Paused).await?;
     Ok(Json(V1View::of(&api, webhook)))
 }
 
 /// Its deliveries go out again; so do those of a webhook that the dispatcher disabled.
 async fn resume(State(api): State<Api>, caller: Allowed<Operate>, PathId(id): PathId<WebhookId>) -> Result<Json<V1View>, ApiError> {
-    let webhook = actions::set_state(&api, &caller, id, WebhookState::Active).await?;
+    let webhook = webhooks::set_state(api.desk(), &caller.by(api.clock.now()), id, WebhookState::Active).await?;
     Ok(Json(V1View::of(&api, webhook)))
 }

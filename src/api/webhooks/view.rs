@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 use super::super::openapi::Time;
 use super::super::state::Api;
 use super::client_certificate::ClientCertificateView;
-use super::edition::Edition;
 use super::fields::{OcrFields, V1Fields};
 use super::lane_view::LaneView;
 use super::signing::SigningView;
@@ -22,6 +21,7 @@ use crate::domain::method::Method;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
+use crate::management::edition::Edition;
 
 /// The OCR service's document: exactly these keys, in this order, null for what is absent.
 #[derive(Serialize, JsonSchema)]

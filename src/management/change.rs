@@ -21,16 +21,18 @@ const HEADER_FIELDS: [&str; 2] = ["headers", "authorizationHeaders"];
 
 /// How a body changes what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// PUT: what the body leaves out is absent afterwards, write-only secrets apart.
     Replace,
     /// PATCH: JSON merge patch (RFC 7396).
     Merge,
+    /// A form: each field that it names takes the value given, whole; the others stay.
+    Set,
 }
 
 impl Change {
     /// The object to parse: `stored`, changed by the known fields of `body`.
-    pub(super) fn apply(self, stored: &WebhookDefinition, mut body: Map<String, Value>, edition: Edition) -> Map<String, Value> {
+    pub(crate) fn apply(self, stored: &WebhookDefinition, mut body: Map<String, Value>, edition: Edition) -> Map<String, Value> {
         forget_returned_mask(&mut body, stored);
         let mut object = written(stored);
         match self {
@@ -38,6 +40,7 @@ impl Change {
                 object.retain(|field, _| !edition.writes(field) || WRITE_ONLY.contains(&field.as_str()));
                 object.extend(body);
             }
+            Self::Set => object.extend(body),
             Self::Merge => {
                 adopt_header_spelling(&mut body, &object);
                 for (field, patch) in body {
@@ -50,7 +53,7 @@ impl Change {
 }
 
 /// Puts stored header secrets back where their mask was returned.
-pub(super) fn restore_masked(definition: &mut WebhookDefinition, stored: &WebhookDefinition) {
+pub(crate) fn restore_masked(definition: &mut WebhookDefinition, stored: &WebhookDefinition) {
     restore(&mut definition.headers, stored.headers.as_ref());
     restore(&mut definition.authorization.headers, stored.authorization.headers.as_ref());
 }

@@ -26,7 +26,7 @@ const V1_FIELDS: [&str; 8] =
 
 /// Which fields a caller may write and see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Edition {
+pub(crate) enum Edition {
     /// The OCR service's document. It knows only webhooks with a type.
     Ocr,
     /// Everything.
@@ -35,23 +35,23 @@ pub(super) enum Edition {
 
 impl Edition {
     /// The fields that callers write.
-    pub(super) fn written(self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn written(self) -> impl Iterator<Item = &'static str> {
         let more: &[&str] = if self == Self::V1 { &V1_FIELDS } else { &[] };
         OCR_FIELDS.into_iter().chain(more.iter().copied())
     }
 
     /// Whether a field is one that callers write.
-    pub(super) fn writes(self, field: &str) -> bool {
+    pub(crate) fn writes(self, field: &str) -> bool {
         self.written().any(|known| known == field)
     }
 
     /// Whether a webhook is shown.
-    pub(super) const fn shows(self, webhook: &Webhook) -> bool {
+    pub(crate) const fn shows(self, webhook: &Webhook) -> bool {
         matches!(self, Self::V1) || webhook.definition.type_code.is_some()
     }
 
     /// What of a body counts: unknown fields are ignored.
-    pub(super) fn known(self, mut body: Map<String, Value>) -> Map<String, Value> {
+    pub(crate) fn known(self, mut body: Map<String, Value>) -> Map<String, Value> {
         body.retain(|field, _| self.writes(field));
         body
     }

@@ -5,16 +5,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use axum::http::HeaderValue;
+use http::HeaderValue;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::super::error::ApiError;
-use super::super::fields::{Fields, Message, integer, name, text};
-use super::super::state::ApiSettings;
 use super::client_certificate::client_certificate;
 use super::edition::Edition;
+use super::fields::{Fields, Invalid, Message, integer, name, text};
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
 use crate::domain::method::Method;
@@ -23,28 +22,37 @@ use crate::domain::retry::{RetryPolicy, RetryPolicyError};
 use crate::domain::target_url::{IdInUrl, LoginUrl, TargetUrl};
 use crate::domain::webhook::{AuthorizationFields, DOCUMENT_FINISHED, DeliverySettings, SecretObject, WebhookDefinition};
 
-pub(super) const MAX_EVENTS: usize = 100;
-pub(super) const MAX_AUTHORIZATION_BYTES: usize = 8_192;
-pub(super) const MAX_HEADER_AUTH_CHARS: usize = 64;
-pub(super) const MIN_TIMEOUT_MS: u32 = 100;
-pub(super) const MAX_TIMEOUT_MS: u32 = 300_000;
-pub(super) const MAX_IN_FLIGHT: u32 = 1_024;
+pub(crate) const MAX_EVENTS: usize = 100;
+pub(crate) const MAX_AUTHORIZATION_BYTES: usize = 8_192;
+pub(crate) const MAX_HEADER_AUTH_CHARS: usize = 64;
+pub(crate) const MIN_TIMEOUT_MS: u32 = 100;
+pub(crate) const MAX_TIMEOUT_MS: u32 = 300_000;
+pub(crate) const MAX_IN_FLIGHT: u32 = 1_024;
 const MAX_LOGIN_BODY_BYTES: usize = 16 * 1_024;
+
+/// What the configuration says of every definition.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    /// Whether webhooks may be called without TLS.
+    pub(crate) allow_http: bool,
+    /// Which addresses may be called: a url that names any other is refused at once.
+    pub(crate) addresses: &'a AddressPolicy,
+}
 
 /// The definition that `object` writes.
 ///
 /// # Errors
 ///
 /// Names every field that breaks a rule.
-pub(super) fn parse(object: &Map<String, Value>, edition: Edition, settings: &ApiSettings) -> Result<WebhookDefinition, ApiError> {
+pub(crate) fn parse(object: &Map<String, Value>, edition: Edition, rules: Rules<'_>) -> Result<WebhookDefinition, Invalid> {
     let mut fields = Fields::of(object);
     let name = fields.required("name", name);
     let (type_code, events) = kind(&mut fields, edition);
     let method = fields.required("method", method);
     let headers = headers(&mut fields, "headers");
     let id = if fields.value("type").is_some() { IdInUrl::Required } else { IdInUrl::Optional };
-    let url = fields.required("url", |value| target_url(value, id, settings));
-    let authorization = authorization(&mut fields, settings);
+    let url = fields.required("url", |value| target_url(value, id, rules));
+    let authorization = authorization(&mut fields, rules);
     let delivery = delivery(&mut fields);
     let made = (|| {
         Some(WebhookDefinition { name: name?, type_code, events: events?, method: method?, headers, url: url?, authorization, delivery })
@@ -96,11 +104,11 @@ fn event_type(value: &Value) -> Result<EventType, Message> {
     text.parse().map_err(message)
 }
 
-fn authorization(fields: &mut Fields<'_>, settings: &ApiSettings) -> AuthorizationFields {
+fn authorization(fields: &mut Fields<'_>, rules: Rules<'_>) -> AuthorizationFields {
     let authorization = AuthorizationFields {
         header_auth: fields.optional("headerAuth", |value| header_text(text(value, 0..=MAX_HEADER_AUTH_CHARS)?)).map(str::to_owned),
         fixed: fields.optional("authorization", fixed_authorization),
-        url: fields.optional("authorizationUrl", |value| login_url(value, settings)),
+        url: fields.optional("authorizationUrl", |value| login_url(value, rules)),
         method: fields.optional("authorizationMethod", method),
         headers: headers(fields, "authorizationHeaders"),
         body: fields.optional("authorizationBody", login_body),
@@ -210,22 +218,22 @@ fn headers(fields: &mut Fields<'_>, field: &'static str) -> Option<Headers> {
     }
 }
 
-fn target_url(value: &Value, id: IdInUrl, settings: &ApiSettings) -> Result<TargetUrl, Message> {
+fn target_url(value: &Value, id: IdInUrl, rules: Rules<'_>) -> Result<TargetUrl, Message> {
     let url = TargetUrl::parse(value.as_str().ok_or("must be text")?, id).map_err(message)?;
-    callable(url.template(), settings)?;
+    callable(url.template(), rules)?;
     Ok(url)
 }
 
-fn login_url(value: &Value, settings: &ApiSettings) -> Result<LoginUrl, Message> {
+fn login_url(value: &Value, rules: Rules<'_>) -> Result<LoginUrl, Message> {
     let url = LoginUrl::parse(value.as_str().ok_or("must be text")?).map_err(message)?;
-    callable(url.url(), settings)?;
+    callable(url.url(), rules)?;
     Ok(url)
 }
 
 /// Whether a url may be called as far as its text tells; where a name leads is judged when it is called. The words are
 /// the same for every refused address, so that nobody learns what lies behind one.
-fn callable(url: &Url, settings: &ApiSettings) -> Result<(), Message> {
-    if url.scheme() == "http" && !settings.allow_http {
+fn callable(url: &Url, rules: Rules<'_>) -> Result<(), Message> {
+    if url.scheme() == "http" && !rules.allow_http {
         return Err("must begin with https://".into());
     }
     settings.addresses.check_url_host(url).map_err(|refused| {

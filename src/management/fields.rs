@@ -6,43 +6,65 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::error::{ApiError, FieldError};
 use crate::domain::event::{EventType, InvalidEventType};
 use crate::domain::time::Timestamp;
 
 /// What is wrong with a value, to be read after the field's name.
-pub(super) type Message = Cow<'static, str>;
+pub(crate) type Message = Cow<'static, str>;
 
 /// How many characters the name of a thing may have.
-pub(super) const NAME_CHARS: RangeInclusive<usize> = 1..=255;
+pub(crate) const NAME_CHARS: RangeInclusive<usize> = 1..=255;
+
+/// What is wrong with one field.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct FieldError {
+    /// The field as the caller names it.
+    pub(crate) field: Cow<'static, str>,
+    /// What is wrong with it, to be read after its name.
+    pub(crate) message: Message,
+}
+
+impl FieldError {
+    /// Says what is wrong with `field`.
+    pub(crate) fn new(field: impl Into<Cow<'static, str>>, message: impl Into<Message>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Values break rules; every one that does is named.
+#[derive(Debug, thiserror::Error)]
+#[error("some fields break a rule")]
+pub(crate) struct Invalid(pub(crate) Vec<FieldError>);
 
 /// A JSON object while it is read.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     object: &'a Map<String, Value>,
     errors: Vec<FieldError>,
 }
 
 impl<'a> Fields<'a> {
     /// Begins to read `object`.
-    pub(super) const fn of(object: &'a Map<String, Value>) -> Self {
+    pub(crate) const fn of(object: &'a Map<String, Value>) -> Self {
         Self { object, errors: Vec::new() }
     }
 
     /// The value of a field that is neither absent nor null.
-    pub(super) fn value(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<&'a Value> {
         self.object.get(name).filter(|value| !value.is_null())
     }
 
     /// A field that may be absent.
-    pub(super) fn optional<T>(&mut self, name: &'static str, read: impl FnOnce(&'a Value) -> Result<T, Message>) -> Option<T> {
+    pub(crate) fn optional<T>(&mut self, name: &'static str, read: impl FnOnce(&'a Value) -> Result<T, Message>) -> Option<T> {
         let value = self.value(name)?;
         read(value).map_err(|message| self.refuse(name, message)).ok()
     }
 
     /// A field that must be there.
-    pub(super) fn required<T>(&mut self, name: &'static str, read: impl FnOnce(&'a Value) -> Result<T, Message>) -> Option<T> {
+    pub(crate) fn required<T>(&mut self, name: &'static str, read: impl FnOnce(&'a Value) -> Result<T, Message>) -> Option<T> {
         if self.value(name).is_none() {
             self.refuse(name, "is required");
         }
@@ -50,7 +72,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes that something is wrong with a field.
-    pub(super) fn refuse(&mut self, field: impl Into<Cow<'static, str>>, message: impl Into<Message>) {
+    pub(crate) fn refuse(&mut self, field: impl Into<Cow<'static, str>>, message: impl Into<Message>) {
         self.errors.push(FieldError::new(field, message));
     }
 
@@ -59,16 +81,16 @@ impl<'a> Fields<'a> {
     /// # Errors
     ///
     /// Names every field that is wrong. `None` stands for something that needs a wrong field.
-    pub(super) fn finish<T>(self, made: Option<T>) -> Result<T, ApiError> {
+    pub(crate) fn finish<T>(self, made: Option<T>) -> Result<T, Invalid> {
         match made {
             Some(made) if self.errors.is_empty() => Ok(made),
-            _ => Err(ApiError::Invalid(self.errors)),
+            _ => Err(Invalid(self.errors)),
         }
     }
 }
 
-/// Text of so many characters; in the API's words.
-pub(super) fn text(value: &Value, chars: RangeInclusive<usize>) -> Result<&str, Message> {
+/// Text of so many characters.
+pub(crate) fn text(value: &Value, chars: RangeInclusive<usize>) -> Result<&str, Message> {
     let text = value.as_str().ok_or("must be text")?;
     if chars.contains(&text.chars().count()) {
         Ok(text)
@@ -78,28 +100,28 @@ pub(super) fn text(value: &Value, chars: RangeInclusive<usize>) -> Result<&str, 
 }
 
 /// Text of one line, as names are.
-pub(super) fn name(value: &Value) -> Result<String, Message> {
+pub(crate) fn name(value: &Value) -> Result<String, Message> {
     let name = text(value, NAME_CHARS)?;
     if name.chars().any(char::is_control) { Err("must not hold control characters".into()) } else { Ok(name.to_owned()) }
 }
 
 /// An id.
-pub(super) fn id<Id: FromStr>(value: &Value) -> Result<Id, Message> {
+pub(crate) fn id<Id: FromStr>(value: &Value) -> Result<Id, Message> {
     value.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| "must be an id".into())
 }
 
 /// The code of an event type.
-pub(super) fn event_type(value: &Value) -> Result<EventType, Message> {
+pub(crate) fn event_type(value: &Value) -> Result<EventType, Message> {
     value.as_str().ok_or("must be text")?.parse().map_err(|error: InvalidEventType| error.to_string().into())
 }
 
 /// A point in time.
-pub(super) fn time(value: &Value) -> Result<Timestamp, Message> {
+pub(crate) fn time(value: &Value) -> Result<Timestamp, Message> {
     value.as_str().and_then(Timestamp::parse_rfc3339).ok_or_else(|| "must be an RFC 3339 time with an offset".into())
 }
 
 /// A whole number in a range.
-pub(super) fn integer(value: &Value, range: RangeInclusive<u32>) -> Result<u32, Message> {
+pub(crate) fn integer(value: &Value, range: RangeInclusive<u32>) -> Result<u32, Message> {
     let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| range.contains(number));
     number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()).into())
 }
@@ -119,7 +141,7 @@ mod tests {
         fields.required("b", name);
         fields.optional("d", name);
         let c = fields.required("c", name);
-        let Err(ApiError::Invalid(errors)) = fields.finish(c) else { panic!() };
+        let Err(Invalid(errors)) = fields.finish(c) else { panic!() };
 
         assert_eq!(errors, [FieldError::new("a", "is required"), FieldError::new("b", "must be text")]);
     }

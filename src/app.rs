@@ -6,6 +6,7 @@
 //!        back), both within the drain limit ─► node gone ─► store
 //! ```
 
+mod dashboard;
 mod secrets;
 mod stores;
 
@@ -126,6 +127,7 @@ impl App {
             signing_chance: chance.seed_source(),
             settings: api_settings(config, addresses),
         });
+        let router = dashboard::beside(router, config, &foundation, pool.clone(), stop_api.clone());
         let api = tokio::spawn(api::serve(listener, router, server_limits(config), stop_api.clone()));
         let store = Arc::clone(store);
         let drain_limit = config.server.drain();

@@ -14,7 +14,7 @@
 //!    [`domain::delivery::after`] what follows: delivered, pending again, or a **dead letter**.
 //! 5. The [`delivery::recorder`] commits attempt and transition in one transaction, many at a time. Only then is the
 //!    place in flight free again.
-//! 6. People see and repair deliveries through [`api`]; [`maintenance`] removes what was kept long enough and disables
+//! 6. People see and repair deliveries through [`api`] and [`dashboard`]; [`maintenance`] removes what was kept long enough and disables
 //!    webhooks that only fail.
 //!
 //! # Where things are
@@ -32,6 +32,7 @@
 //! | [`maintenance`] | duties on cron schedules |
 //! | [`management`] | what people change, whichever way they ask: definitions, signing keys |
 //! | [`api`] | the REST contract, a file or folder per noun |
+//! | [`dashboard`] | the operator's pages, a file each |
 //! | [`config`] | every setting: defaults < file < environment < flags |
 //! | [`telemetry`] | logs |
 //! | [`app`] | the composition root: what is made of what, order of start and stop |
@@ -41,14 +42,15 @@
 //! # Which way dependencies point
 //!
 //! `domain` and `secrets` know nobody. `config` and `store` know those two, `egress` knows `domain`, `token` knows `egress`, `node` and `management` know `store`; `intake`,
-//! `delivery`, `maintenance` and `api` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
-//! what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api`
-//! (and in the demonstration's receiver), `reqwest` in `egress`.
+//! `delivery`, `maintenance`, `api` and `dashboard` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
+//! what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api` and
+//! `dashboard` (and in the demonstration's receiver), `reqwest` in `egress`.
 
 pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod dashboard;
 pub mod delivery;
 pub mod demo;
 pub mod domain;

@@ -37,6 +37,7 @@ const EDGES: &[(&str, Knows)] = &[
     ("maintenance", Knows::Only(&["domain", "config", "store", "node"])),
     ("management", Knows::Only(&["domain", "config", "store"])),
     ("api", Knows::Only(&["domain", "config", "store", "intake", "management"])),
+    ("dashboard", Knows::Only(&["domain", "config", "store", "management"])),
     ("telemetry", Knows::Only(&["domain", "config"])),
     ("app", Knows::AllBut(&["cli", "demo"])),
     ("cli", Knows::AllBut(&[])),
@@ -46,8 +47,8 @@ const EDGES: &[(&str, Knows)] = &[
 /// Where each crate that would otherwise be everywhere belongs.
 const CRATES: &[Confined] = &[
     Confined { names: &["sqlx", "rusqlite", "rustix"], places: &["src/store"] },
-    Confined { names: &["axum"], places: &["src/api", "src/demo"] },
     Confined { names: &["hyper", "hyper_util"], places: &["src/api/server"] },
+    Confined { names: &["axum"], places: &["src/api", "src/dashboard", "src/app/dashboard", "src/demo"] },
     Confined { names: &["reqwest", "rustls_native_certs"], places: &["src/egress"] },
     Confined { names: &["rustls"], places: &["src/egress", "src/domain/client_certificate"] },
     Confined { names: &["aws_lc_rs"], places: &["src/secrets", "src/domain/signature"] },

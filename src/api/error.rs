@@ -19,8 +19,8 @@ use crate::domain::redelivery::RedeliveryJobState;
 use crate::domain::signature::TooManyKeys;
 use crate::domain::trial::TrialRefused;
 use crate::intake::IntakeError;
-pub(super) use crate::management::fields::FieldError;
 use crate::management::Refusal;
+pub(super) use crate::management::fields::FieldError;
 use crate::management::fields::Invalid;
 use crate::store::StoreError;
 

@@ -8,6 +8,7 @@
 mod api;
 mod as_text;
 mod check;
+mod dashboard;
 mod delivery;
 mod egress;
 mod environment;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::api::ApiConfig;
 use self::check::Check;
+pub use self::dashboard::DashboardConfig;
 pub use self::delivery::DeliveryConfig;
 pub use self::egress::{EgressConfig, NotAProxyUrl, Proxy};
 pub use self::error::{ConfigError, ConfigErrors, Origin};
@@ -63,6 +65,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// How often callers may come.
     pub api: ApiConfig,
+    /// The operator's pages.
+    pub dashboard: DashboardConfig,
     /// The root API key that is taken at the first start.
     pub root: RootConfig,
     /// The keys under which secrets are kept in the store.
@@ -110,6 +114,7 @@ impl Config {
     fn validate(layers: &mut Layers) {
         ServerConfig::validate(&mut Check::of("server", layers));
         ApiConfig::validate(&mut Check::of("api", layers));
+        DashboardConfig::validate(&mut Check::of("dashboard", layers));
         RootConfig::validate(&mut Check::of("root", layers));
         SecretsConfig::validate(&mut Check::of("secrets", layers));
         StoreConfig::validate(&mut Check::of("store", layers));
@@ -145,10 +150,12 @@ mod tests {
     const SECRET: &str = "correct-horse-battery-staple-0123456789";
 
     /// Every integer key with the least and the greatest value that it allows.
-    const INTEGERS: [(&str, i64, i64); 46] = [
+    const INTEGERS: [(&str, i64, i64); 48] = [
         ("api.request_burst", 1, 1_000_000),
         ("api.requests_per_second", 0, 1_000_000),
         ("api.unknown_keys_per_minute", 0, 1_000_000),
+        ("dashboard.live_clients", 0, 10_000),
+        ("dashboard.session_hours", 1, 720),
         ("delivery.claim_batch", 1, 4096),
         ("delivery.kept_body_bytes", 0, 65_536),
         ("delivery.max_in_flight", 1, 65_536),

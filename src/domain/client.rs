@@ -152,6 +152,12 @@ impl ApiKey {
     /// How much later than noted a key must be used for that to be noted.
     const USE_NOTED_AFTER: Duration = Duration::from_mins(1);
 
+    /// Whether it opens anything at `now`.
+    #[must_use]
+    pub fn is_good_at(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+
     /// Whether a use at `now` is worth noting: none is noted, or one that is a minute old.
     #[must_use]
     pub fn is_use_news(&self, now: Timestamp) -> bool {

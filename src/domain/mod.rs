@@ -22,6 +22,7 @@ pub mod rate_limit;
 pub mod redelivery;
 pub mod retry;
 pub mod root_key;
+pub mod session;
 pub mod signature;
 pub mod stats;
 pub mod target_url;

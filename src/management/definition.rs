@@ -236,7 +236,7 @@ fn callable(url: &Url, rules: Rules<'_>) -> Result<(), Message> {
     if url.scheme() == "http" && !rules.allow_http {
         return Err("must begin with https://".into());
     }
-    settings.addresses.check_url_host(url).map_err(|refused| {
+    rules.addresses.check_url_host(url).map_err(|refused| {
         // Operators learn why.
         tracing::info!(address = %refused.address, rule = refused.rule, "a webhook with an address that may not be called is refused");
         "this address may not be called".into()

@@ -19,7 +19,7 @@ use tokio::sync::broadcast;
 
 use super::error::StoreError;
 use super::records::{
-    AttemptRecord, AuditFilter, Claim, ClaimRequest, ClaimedDelivery, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary,
+    AttemptRecord, AuditFilter, Claim, ClaimRequest, ClaimedDelivery, DeadLetterGroup, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary,
     Enqueued, EventDetail, EventFilter, EventRedelivery, Fill, JobChange, JobStep, KeyDeletion, KeyUse, KnownNode, NewEvent, Page,
     PublicKey, RecordOutcome, Removed, RetentionStep, Scope, SigningRotation, WebhookWrite,
 };
@@ -30,6 +30,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, NodeId, RedeliveryJobId, SigningKeyId, WebhookId};
 use crate::domain::node::Node;
 use crate::domain::redelivery::{RedeliveryJob, RedeliveryWanted};
+use crate::domain::session::{Session, SessionHash};
 use crate::domain::signature::SigningKey;
 #[cfg(doc)]
 use crate::domain::signature::SigningKeys;
@@ -39,7 +40,9 @@ use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 
 /// A whole store.
 #[async_trait]
-pub trait Store: Queue + Nodes + Deliveries + Redeliveries + Statistics + Webhooks + Signing + Clients + Audit + Secrets + Upkeep {
+pub trait Store:
+    Queue + Nodes + Deliveries + Redeliveries + Statistics + Webhooks + Signing + Clients + Sessions + Audit + Secrets + Upkeep
+{
     /// Hints about what this store wrote from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;
 
@@ -125,6 +128,9 @@ pub trait Deliveries: Send + Sync {
 
     /// One event with its deliveries.
     async fn event(&self, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError>;
+
+    /// The newest `most` dead letters, counted by webhook and reason, the greatest groups first.
+    async fn dead_letter_groups(&self, scope: Scope, most: u32) -> Result<Vec<DeadLetterGroup>, StoreError>;
 
     /// Makes a delivery pending and due at `now` with a new series of attempts, whatever state it is in but in flight.
     async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError>;
@@ -272,6 +278,19 @@ pub trait Clients: Send + Sync {
 
     /// Stores `key`, which must be a root key that does not expire, if there is no such key. Answers whether it was stored.
     async fn insert_first_root_key(&self, key: ApiKey) -> Result<bool, StoreError>;
+}
+
+/// Who is signed in to the dashboard.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Stores a new session. `false`: its key does not exist (any more). Sessions that had ended when it began are removed.
+    async fn insert_session(&self, session: Session) -> Result<bool, StoreError>;
+
+    /// The key of the session with this hash; `None` once the session has ended by `now` or its key is deleted.
+    async fn session_key(&self, hash: SessionHash, now: Timestamp) -> Result<Option<ApiKey>, StoreError>;
+
+    /// Ends a session; one that is not there has ended already.
+    async fn end_session(&self, hash: SessionHash) -> Result<(), StoreError>;
 }
 
 /// Who changed what. Entries are written with the changes they tell of, never changed, and removed by their age alone

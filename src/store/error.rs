@@ -54,3 +54,11 @@ pub enum StoreError {
     #[error("store failed")]
     Backend(#[source] BoxError),
 }
+
+impl StoreError {
+    /// Whether it says nothing but that the store is away at the moment.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Unanswered(_))
+    }
+}

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::attempt::{Attempt, AttemptOutcome};
 use crate::domain::audit::EventSentAgain;
-use crate::domain::delivery::{Delivery, DeliveryState, Transition};
+use crate::domain::delivery::{DeadLetterReason, Delivery, DeliveryState, Transition};
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, RedeliveryJobId, SigningKeyId, WebhookId};
 use crate::domain::node::Node;
@@ -178,6 +178,8 @@ pub struct DeliveryFilter {
     pub event_id: Option<EventId>,
     /// In this state.
     pub state: Option<DeliveryState>,
+    /// Given up for this reason.
+    pub reason: Option<DeadLetterReason>,
     /// Of events of this type.
     pub event_type: Option<EventType>,
     /// Of events with exactly this subject.
@@ -192,7 +194,7 @@ impl DeliveryFilter {
     /// All deliveries in `scope`.
     #[must_use]
     pub const fn all(scope: Scope) -> Self {
-        Self { scope, webhook_id: None, event_id: None, state: None, event_type: None, subject: None, from: None, to: None }
+        Self { scope, webhook_id: None, event_id: None, state: None, reason: None, event_type: None, subject: None, from: None, to: None }
     }
 }
 
@@ -231,6 +233,19 @@ pub struct DeliveryDetail {
     pub webhook: Webhook,
     /// Its attempts, in the order they were made.
     pub attempts: Vec<Attempt>,
+}
+
+/// Dead letters of one webhook that were given up for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterGroup {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// Why they were given up.
+    pub reason: DeadLetterReason,
+    /// How many.
+    pub count: u64,
+    /// When the latest of them was given up.
+    pub latest_at: Timestamp,
 }
 
 /// Which events are wanted: those that fit every part that is set.

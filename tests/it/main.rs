@@ -4,6 +4,7 @@
 mod api;
 mod canaries;
 mod crash;
+mod dashboard;
 mod delivery;
 mod demo;
 mod egress;

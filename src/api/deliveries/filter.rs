@@ -49,6 +49,7 @@ pub(super) fn read<P>(query: &mut Query<P>, scope: Scope, state: Option<Delivery
         webhook_id: query.id("webhookId"),
         event_id: query.id("eventId"),
         state,
+        reason: None,
         event_type: query.parsed("type"),
         subject: query.text("subject"),
         from: query.time("from"),

@@ -221,8 +221,8 @@ fn v1_example() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use crate::management::edition::Edition;
     use super::*;
+    use crate::management::edition::Edition;
 
     fn described<F: JsonSchema>() -> Vec<String> {
         let schema = F::json_schema(&mut SchemaGenerator::default()).to_value();

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::audit::Hand;
 use super::connections::Call;
+use super::dead_letters;
 use super::delivery_list::{PLANNED_ANEW, list, summary_tables};
 use super::event_redelivery::redeliver_event;
 use super::value::{At, kept};
@@ -23,7 +24,7 @@ use crate::secrets::Keyring;
 use crate::store::contract::Deliveries;
 use crate::store::error::StoreError;
 use crate::store::records::{
-    DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, EventRedelivery, Page, Scope,
+    DeadLetterGroup, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, EventRedelivery, Page, Scope,
 };
 use crate::store::rows::{
     Fields, attempt, attempt_columns, delivery, delivery_columns, event, event_columns, summary, summary_columns, webhook, webhook_columns,
@@ -78,6 +79,10 @@ impl Deliveries for PostgresStore {
 
     async fn event(&self, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError> {
         self.connections.read_moment(move |call| Box::pin(one_event(call.db, scope, id))).await
+    }
+
+    async fn dead_letter_groups(&self, scope: Scope, most: u32) -> Result<Vec<DeadLetterGroup>, StoreError> {
+        self.connections.call(move |call| Box::pin(dead_letters::groups(call.db, scope, most))).await
     }
 
     async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {

@@ -15,6 +15,7 @@ use crate::domain::ids::DeliveryId;
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
 use crate::store::records::{DeliveryFilter, DeliverySummary, Page, Scope};
+use crate::store::rows::words::dead_letter_word;
 use crate::store::rows::{summary, summary_columns};
 
 /// A clock is trusted not to be set back further than this.
@@ -78,6 +79,9 @@ fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &DeliveryFilter) {
     }
     if let Some(state) = filter.state {
         push_state(query, state);
+    }
+    if let Some(reason) = &filter.reason {
+        query.push(" and d.dead_letter_reason = ").push_bind(dead_letter_word(reason));
     }
     push_times(query, filter.from, filter.to);
 }

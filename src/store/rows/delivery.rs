@@ -10,7 +10,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 use crate::domain::ids::{ClaimToken, WebhookId};
 use crate::store::error::StoreError;
-use crate::store::records::{Claim, ClaimedDelivery, DeliverySummary};
+use crate::store::records::{Claim, ClaimedDelivery, DeadLetterGroup, DeliverySummary};
 
 macro_rules! event_columns {
     () => {
@@ -29,6 +29,17 @@ pub(in crate::store) fn event(fields: &mut Fields<'_>) -> Result<Event, StoreErr
         subject: fields.text("subject")?,
         payload: Bytes::copy_from_slice(fields.bytes("payload")?),
         created_at: fields.time("created_at")?,
+    })
+}
+
+/// Reads `webhook_id, dead_letter_reason, count, latest finished_at`.
+pub(in crate::store) fn dead_letter_group(row: &dyn Cells) -> Result<DeadLetterGroup, StoreError> {
+    let fields = &mut Fields::of(row, "delivery");
+    Ok(DeadLetterGroup {
+        webhook_id: fields.id("webhook_id")?,
+        reason: fields.optional("dead_letter_reason", dead_letter_reason)?.ok_or_else(|| fields.corrupt("dead_letter_reason"))?,
+        count: fields.number("count")?,
+        latest_at: fields.time("finished_at")?,
     })
 }
 

@@ -25,7 +25,9 @@ pub(super) mod words;
 pub(super) use self::attempt::{attempt, attempt_columns};
 pub(super) use self::audit::{audit_columns, audit_entry, written_fields};
 pub(super) use self::client::{client, client_columns, key, key_columns};
-pub(super) use self::delivery::{claimed, delivery, delivery_columns, event, event_columns, summary, summary_columns, waiting_again};
+pub(super) use self::delivery::{
+    claimed, dead_letter_group, delivery, delivery_columns, event, event_columns, summary, summary_columns, waiting_again,
+};
 pub(super) use self::redelivery::{dead_letter, dead_letter_columns, event_delivery, job_columns, redelivery_job, wanted_columns};
 pub(super) use self::signing_keys::{public_key, seal_signing_keys, signing_keys};
 pub(super) use self::stats::{added_columns, answer_columns, counted_columns, keyed_counts, label, label_columns};

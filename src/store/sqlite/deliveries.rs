@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use super::audit::Hand;
+use super::dead_letters;
 use super::delivery_list::{list, summary_tables};
 use super::event_redelivery::redeliver_event;
 use super::held::{Held, as_seen, summary_as_seen};
@@ -24,7 +25,7 @@ use crate::secrets::Keyring;
 use crate::store::contract::Deliveries;
 use crate::store::error::StoreError;
 use crate::store::records::{
-    DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, EventRedelivery, Page, Scope,
+    DeadLetterGroup, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary, EventDetail, EventFilter, EventRedelivery, Page, Scope,
 };
 use crate::store::rows::{
     Fields, attempt, attempt_columns, delivery, delivery_columns, event, event_columns, summary, summary_columns, webhook, webhook_columns,
@@ -77,6 +78,10 @@ impl Deliveries for SqliteStore {
     async fn event(&self, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError> {
         let held = self.held.all();
         self.readers.read(move |db| event_detail(&*db.unchecked_transaction()?, scope, id, &held)).await
+    }
+
+    async fn dead_letter_groups(&self, scope: Scope, most: u32) -> Result<Vec<DeadLetterGroup>, StoreError> {
+        self.readers.read(move |db| dead_letters::groups(db, scope, most)).await
     }
 
     async fn redeliver(&self, scope: Scope, id: DeliveryId, now: Timestamp, by: Option<Actor>) -> Result<DeliveryChange, StoreError> {

@@ -15,6 +15,7 @@ use crate::domain::ids::DeliveryId;
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
 use crate::store::records::{DeliveryFilter, DeliverySummary, Page, Scope};
+use crate::store::rows::words::dead_letter_word;
 use crate::store::rows::{summary, summary_columns};
 
 /// Up to so many deliveries in a state are cheaper to sort than to look for among all the others.
@@ -144,6 +145,9 @@ fn push_filter(query: &mut Built, filter: &DeliveryFilter, held: &HashSet<Delive
     }
     if let Some(state) = filter.state {
         push_state(query, state, held);
+    }
+    if let Some(reason) = &filter.reason {
+        query.push(" and d.dead_letter_reason = ").bind(dead_letter_word(reason).into_owned());
     }
     push_times(query, filter.from, filter.to);
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::connect::{Settings, open_writer};
 use super::delivery_list::tests::text as list_text;
-use super::{audit, claim, enqueue, queue, record, redelivery, secrets, stats, upkeep, webhooks};
+use super::{audit, claim, dead_letters, enqueue, queue, record, redelivery, secrets, sessions, stats, upkeep, webhooks};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::time::Timestamp;
 use crate::store::records::{AuditFilter, DeliveryFilter, Page, Scope};
@@ -199,4 +199,15 @@ fn secrets_are_looked_up_by_their_key() {
     assert_reads(secrets::KEYS_IN_USE, &[&above, &signing_above]);
     let by_id = "SEARCH webhook USING PRIMARY KEY (id=?)";
     assert_reads(secrets::UNDER_OTHER_KEYS, &[&below, &above, &signing_below, &signing_above, by_id]);
+}
+
+#[test]
+fn dead_letters_are_counted_from_the_newest_and_sessions_are_looked_up() {
+    let newest = "SEARCH delivery USING INDEX delivery_finished (state=?";
+    assert_reads(&dead_letters::tests::text(Scope::All), &[newest]);
+    let own = "SEARCH delivery USING INDEX delivery_dead_letter (client_id=?)";
+    assert_reads(&dead_letters::tests::text(Scope::Client(Uuid::from_u128(1).into())), &[own]);
+    let by_hash = ["SEARCH api_key USING PRIMARY KEY (id=?)", "SEARCH dashboard_session USING PRIMARY KEY (hash=?)"];
+    assert_reads(sessions::KEY_OF, &by_hash);
+    assert_reads(sessions::REMOVE_ENDED, &["SEARCH dashboard_session USING INDEX dashboard_session_age (expires_at<?)"]);
 }

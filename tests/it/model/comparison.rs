@@ -96,6 +96,7 @@ impl Driver {
             webhook_id: same(Same::Webhook).then_some(delivery.webhook_id),
             event_id: same(Same::Event).then_some(delivery.event_id),
             state: look.state,
+            reason: None,
             event_type: event_type.clone(),
             subject: subject.clone(),
             from: look.from.map(|from| delivery.created_at - seconds(from)),

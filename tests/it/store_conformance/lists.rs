@@ -1,10 +1,11 @@
 //! Lists of deliveries: order, pages and filters.
 
-use webhook_dispatcher::domain::delivery::DeliveryState;
-use webhook_dispatcher::domain::ids::DeliveryId;
-use webhook_dispatcher::store::records::{DeliveryFilter, Page, Scope};
+use webhook_dispatcher::domain::attempt::FailureReason;
+use webhook_dispatcher::domain::delivery::{DeadLetterReason, DeliveryState, Transition};
+use webhook_dispatcher::domain::ids::{DeliveryId, WebhookId};
+use webhook_dispatcher::store::records::{ClaimedDelivery, DeadLetterGroup, DeliveryFilter, Page, Scope};
 
-use super::world::{World, at, event_type, failure, success};
+use super::world::{World, at, event_type, failure, finished, given_up, success};
 
 const ALL: DeliveryFilter = DeliveryFilter::all(Scope::All);
 
@@ -152,6 +153,7 @@ pub(super) async fn filters_are_combined(world: World) {
         webhook_id: Some(webhook),
         event_id: None,
         state: Some(DeliveryState::Delivered),
+        reason: None,
         event_type: Some(event_type("document.finished")),
         subject: Some("shared".to_owned()),
         from: Some(at(0)),
@@ -194,4 +196,51 @@ pub(super) async fn a_list_shows_the_last_attempt(world: World) {
     let attempts = world.detail(tried).await.attempts;
     assert_eq!((last.finished_at, last.outcome), (attempts[1].finished_at, attempts[1].outcome.clone()));
     assert_eq!(last.detail.as_deref(), Some("the last words"));
+}
+
+/// Ends the earliest delivery of a webhook as a dead letter.
+async fn give_up(world: &World, webhook: WebhookId, reason: DeadLetterReason, seconds: i64) -> DeliveryId {
+    let record = |claimed: &ClaimedDelivery| {
+        let mut record = finished(given_up(claimed), at(seconds));
+        record.transition = Transition::DeadLetter(reason);
+        record
+    };
+    world.attempt(webhook, record).await
+}
+
+pub(super) async fn dead_letters_are_found_by_reason(world: World) {
+    let client = world.client().await;
+    let webhook = world.webhook(client).await;
+    for _ in 0..3 {
+        world.delivery(client).await;
+    }
+    let gone = give_up(&world, webhook, DeadLetterReason::Permanent(FailureReason::Gone), 200_000).await;
+    let exhausted = give_up(&world, webhook, DeadLetterReason::Exhausted, 200_001).await;
+    let by_reason = |reason| DeliveryFilter { state: Some(DeliveryState::DeadLettered), reason: Some(reason), ..ALL };
+
+    assert_eq!(found(&world, by_reason(DeadLetterReason::Exhausted)).await, [exhausted]);
+    assert_eq!(found(&world, by_reason(DeadLetterReason::Permanent(FailureReason::Gone))).await, [gone]);
+    assert_eq!(found(&world, by_reason(DeadLetterReason::Permanent(FailureReason::Tls))).await, []);
+}
+
+pub(super) async fn dead_letters_are_counted_by_webhook_and_reason(world: World) {
+    let (client, stranger) = (world.client().await, world.client().await);
+    let (webhook, foreign) = (world.webhook(client).await, world.webhook(stranger).await);
+    for _ in 0..4 {
+        world.delivery(client).await;
+        world.delivery(stranger).await;
+    }
+    let gone = DeadLetterReason::Permanent(FailureReason::Gone);
+    give_up(&world, webhook, gone.clone(), 200_010).await;
+    give_up(&world, webhook, DeadLetterReason::Exhausted, 200_030).await;
+    give_up(&world, webhook, DeadLetterReason::Exhausted, 200_020).await;
+    give_up(&world, foreign, gone.clone(), 200_040).await;
+    let groups = async |scope, most| world.store.dead_letter_groups(scope, most).await.unwrap();
+    let group = |webhook_id, reason, count, seconds| DeadLetterGroup { webhook_id, reason, count, latest_at: at(seconds) };
+
+    let own = [group(webhook, DeadLetterReason::Exhausted, 2, 200_030), group(webhook, gone.clone(), 1, 200_010)];
+    assert_eq!(groups(Scope::Client(client), 9).await, own);
+    assert_eq!(groups(Scope::All, 9).await, [own[0].clone(), group(foreign, gone, 1, 200_040), own[1].clone()]);
+    assert_eq!(groups(Scope::All, 3).await.iter().map(|group| group.count).sum::<u64>(), 3);
+    assert_eq!(groups(Scope::Client(world.client().await), 9).await, []);
 }

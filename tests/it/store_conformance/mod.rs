@@ -23,6 +23,7 @@ mod releases;
 mod retention;
 mod secrets;
 mod secrets_in_clear;
+mod sessions;
 mod signals;
 mod signing;
 mod sqlite_file;
@@ -149,6 +150,8 @@ conformance_suite! {
     lists::a_clock_that_ran_backwards_hides_nothing,
     lists::filters_are_combined,
     lists::a_list_shows_the_last_attempt,
+    lists::dead_letters_are_found_by_reason,
+    lists::dead_letters_are_counted_by_webhook_and_reason,
 
     events::events_are_listed_newest_first_within_their_scope,
     events::events_are_found_by_type_and_subject,
@@ -200,6 +203,11 @@ conformance_suite! {
     clients::the_latest_use_of_a_key_is_noted_and_nothing_else_changes,
     clients::uses_that_many_note_at_once_hold_up_nobody,
     clients::of_many_first_root_keys_one_is_stored,
+
+    sessions::a_session_leads_to_its_key_until_it_ends,
+    sessions::a_session_needs_a_living_key_and_goes_with_it,
+    sessions::signing_out_ends_one_session,
+    sessions::whoever_signs_in_clears_away_what_has_ended,
 
     audit::an_entry_says_who_changed_what_and_from_where,
     audit::every_change_of_a_webhook_leaves_its_entry,

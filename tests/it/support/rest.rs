@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -12,8 +13,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::FixedOffset;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use webhook_dispatcher::api::{self, ApiSettings, ApiState};
+use webhook_dispatcher::dashboard::{self, DashboardSettings, DashboardState};
 use webhook_dispatcher::delivery::trial::TryOut;
 use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::allowance::Allowance;
@@ -55,6 +58,8 @@ pub(crate) struct Rest {
 pub(crate) struct RestSetup {
     pub(crate) max_body_bytes: usize,
     pub(crate) allow_http: bool,
+    /// Whether the dashboard's cookie goes through TLS alone.
+    pub(crate) behind_tls: bool,
     pub(crate) allow: &'static [&'static str],
     pub(crate) waiting: usize,
     pub(crate) bounds: Bounds,
@@ -71,6 +76,7 @@ impl Default for RestSetup {
         Self {
             max_body_bytes: 1 << 20,
             allow_http: true,
+            behind_tls: false,
             allow: &["127.0.0.0/8"],
             waiting: 10_000,
             bounds: Bounds::default(),
@@ -150,7 +156,26 @@ impl Rest {
                 unknown_keys: setup.unknown_keys,
             },
         };
-        Self { store, clock, ids, intake, lanes, router: api::router(state), _folder: None }
+        let (tokens_made, page_keys_made) = (AtomicU8::new(0), AtomicU8::new(200));
+        let pages = DashboardState {
+            store: Arc::clone(&store),
+            lanes: Arc::<StandInLanes>::clone(&lanes),
+            clock: clock.clone(),
+            ids: Arc::clone(&ids),
+            token_chance: Box::new(move || [tokens_made.fetch_add(1, Ordering::SeqCst); 32]),
+            key_chance: Box::new(move || [page_keys_made.fetch_add(1, Ordering::SeqCst); 24]),
+            settings: DashboardSettings {
+                time_offset: state.settings.time_offset,
+                allow_http: setup.allow_http,
+                addresses: state.settings.addresses.clone(),
+                session_age: Duration::from_hours(12),
+                behind_tls: setup.behind_tls,
+                live_clients: 1,
+            },
+            stop: CancellationToken::new(),
+        };
+        let router = api::router(state).nest("/dashboard", dashboard::router(pages));
+        Self { store, clock, ids, intake, lanes, router, _folder: None }
     }
 
     /// Stores [`ROOT_KEY`].

@@ -1,6 +1,11 @@
 //! Says in one sentence why a delivery stands where it stands, for people who ask what happens next.
+//!
+//! What is to be said is decided here, once ([`Explanation`]); how it is said, by a file per language.
 
-use super::attempt::AttemptOutcome;
+mod english;
+mod portuguese;
+
+use super::attempt::{AttemptOutcome, FailureReason};
 use super::delivery::{DeadLetterReason, Delivery, DeliveryState};
 use super::lane::{LaneState, LaneView};
 use super::time::Timestamp;
@@ -21,110 +26,121 @@ pub struct Standing<'a> {
     pub now: Timestamp,
 }
 
-impl Standing<'_> {
+/// What is to be said.
+#[derive(Clone, Copy, Debug)]
+enum Explanation<'a> {
+    /// It waits.
+    Waiting(Past<'a>, Wait<'a>),
+    /// An attempt of this number is under way.
+    UnderWay(u32),
+    /// The receiver took it then, with the attempt of this number.
+    Taken(Option<Timestamp>, u32),
+    /// It was given up then, with the attempt of this number, for a reason that does not pass by itself.
+    GivenUp(Option<Timestamp>, u32, &'a FailureReason),
+    /// Its schedule ended then, after so many attempts, of which the last failed for this reason.
+    Exhausted(Option<Timestamp>, u32, Option<&'a FailureReason>),
+    /// It was called off then, after so many attempts.
+    CalledOff(Option<Timestamp>, u32),
+}
+
+/// What happened before a wait.
+#[derive(Clone, Copy, Debug)]
+enum Past<'a> {
+    /// Nothing.
+    NoAttempt,
+    /// A person redelivered it after so many attempts.
+    Redelivered(u32),
+    /// The attempt of this number failed, for this reason.
+    Failed(u32, Option<&'a FailureReason>),
+}
+
+/// What a delivery waits for.
+#[derive(Clone, Copy, Debug)]
+enum Wait<'a> {
+    /// That somebody resumes its webhook.
+    Paused,
+    /// The same, for a webhook that the dispatcher disabled.
+    Disabled(&'a DisableReason),
+    /// That one delivery probes then whether the receiver is there again.
+    Probe(Timestamp),
+    /// That such a probe gets through.
+    Probing,
+    /// The end of a pause that the receiver asked for, or that failed logins brought.
+    HeldBack(Timestamp),
+    /// The time of its next attempt.
+    Planned(Timestamp),
+    /// Room, since that time.
+    Due(Timestamp),
+}
+
+impl<'a> Standing<'a> {
     /// When the next attempt is planned; `None` while none is.
     #[must_use]
     pub fn next_attempt_at(&self) -> Option<Timestamp> {
         let planned = self.delivery.state == DeliveryState::Pending && self.webhook.is_active();
-        planned.then(|| self.blocked_until().map_or(self.delivery.due_at, |until| until.max(self.delivery.due_at)))
+        planned.then(|| self.lane.blocked_until().map_or(self.delivery.due_at, |until| until.max(self.delivery.due_at)))
     }
 
-    /// Until when its lane starts nothing.
-    fn blocked_until(&self) -> Option<Timestamp> {
-        self.lane.blocked_until()
-    }
-
-    /// The sentence; times are written by `written`.
+    /// The sentence in English; times are written by `written`.
     #[must_use]
     pub fn explain(&self, written: impl Fn(Timestamp) -> String) -> String {
-        let delivery = self.delivery;
-        let finished = delivery.finished_at.map(&written).unwrap_or_default();
-        let attempts = counted(delivery.attempts);
-        match delivery.state {
-            DeliveryState::Pending => self.explain_waiting(&written),
-            DeliveryState::InFlight => format!("Attempt {} is under way.", delivery.attempts + 1),
-            DeliveryState::Delivered => format!("The receiver took it at {finished}, with attempt {}.", delivery.attempts),
-            DeliveryState::DeadLettered => self.explain_given_up(&finished),
-            DeliveryState::Cancelled => {
-                format!("It was called off at {finished} after {attempts}, by a person or because its webhook was deleted.")
+        english::say(self.explanation(), &written)
+    }
+
+    /// The sentence in Brazilian Portuguese; times are written by `written`.
+    #[must_use]
+    pub fn explain_in_portuguese(&self, written: impl Fn(Timestamp) -> String) -> String {
+        portuguese::say(self.explanation(), &written)
+    }
+
+    fn explanation(&self) -> Explanation<'a> {
+        let Delivery { state, attempts, finished_at, dead_letter_reason, .. } = self.delivery;
+        match (state, dead_letter_reason) {
+            (DeliveryState::Pending, _) => Explanation::Waiting(self.past(), self.wait()),
+            (DeliveryState::InFlight, _) => Explanation::UnderWay(attempts + 1),
+            (DeliveryState::Delivered, _) => Explanation::Taken(*finished_at, *attempts),
+            (DeliveryState::DeadLettered, Some(DeadLetterReason::Permanent(reason))) => {
+                Explanation::GivenUp(*finished_at, *attempts, reason)
             }
+            (DeliveryState::DeadLettered, _) => Explanation::Exhausted(*finished_at, *attempts, self.last_failure()),
+            (DeliveryState::Cancelled, _) => Explanation::CalledOff(*finished_at, *attempts),
         }
     }
 
-    fn explain_waiting(&self, written: &impl Fn(Timestamp) -> String) -> String {
-        let so_far = self.so_far();
+    fn past(&self) -> Past<'a> {
+        match self.delivery.attempts {
+            0 => Past::NoAttempt,
+            attempts if attempts == self.delivery.attempts_before_series => Past::Redelivered(attempts),
+            attempts => Past::Failed(attempts, self.last_failure()),
+        }
+    }
+
+    fn wait(&self) -> Wait<'a> {
         match self.webhook {
-            WebhookState::Active => format!("{so_far}; {}", self.explain_next(written)),
-            WebhookState::Paused => format!("{so_far}; it waits because its webhook is paused, until somebody resumes that."),
-            WebhookState::Disabled(reason) => {
-                let why = match reason {
-                    DisableReason::Gone => "the receiver answered 410 (gone)",
-                    DisableReason::FailingTooLong => "every attempt failed for too long",
-                };
-                format!("{so_far}; it waits because its webhook is disabled ({why}), until somebody resumes that.")
-            }
+            WebhookState::Active => self.wait_of_active(),
+            WebhookState::Paused => Wait::Paused,
+            WebhookState::Disabled(reason) => Wait::Disabled(reason),
         }
     }
 
     /// What an active webhook's delivery waits for.
-    fn explain_next(&self, written: &impl Fn(Timestamp) -> String) -> String {
-        let due = written(self.delivery.due_at);
-        let blocked_until = self.blocked_until().filter(|until| *until > self.delivery.due_at);
+    fn wait_of_active(&self) -> Wait<'a> {
+        let due_at = self.delivery.due_at;
+        let blocked_until = self.lane.blocked_until().filter(|until| *until > due_at);
         match (self.lane.state, blocked_until) {
-            (LaneState::Open, Some(until)) => {
-                format!("it waits because its receiver is not there: one delivery probes that at {}.", written(until))
-            }
-            (LaneState::Open, None) if self.delivery.due_at <= self.now => {
-                "it waits because its receiver is not there, until one delivery got through.".to_owned()
-            }
-            (_, Some(until)) => {
-                format!("it waits until {} because its receiver asked for a pause, or because no login worked.", written(until))
-            }
-            _ if self.delivery.due_at > self.now => format!("the next attempt is planned for {due}."),
-            _ => format!("the next attempt is due since {due} and starts as soon as there is room."),
+            (LaneState::Open, Some(until)) => Wait::Probe(until),
+            (LaneState::Open, None) if due_at <= self.now => Wait::Probing,
+            (_, Some(until)) => Wait::HeldBack(until),
+            _ if due_at > self.now => Wait::Planned(due_at),
+            _ => Wait::Due(due_at),
         }
     }
 
-    /// What happened before the wait.
-    fn so_far(&self) -> String {
-        let delivery = self.delivery;
-        if delivery.attempts == 0 {
-            "No attempt was made yet".to_owned()
-        } else if delivery.attempts == delivery.attempts_before_series {
-            format!("It was redelivered after {}", counted(delivery.attempts))
-        } else {
-            format!("Attempt {} failed{}", delivery.attempts, self.because())
-        }
-    }
-
-    fn explain_given_up(&self, finished: &str) -> String {
-        let attempts = self.delivery.attempts;
-        match &self.delivery.dead_letter_reason {
-            Some(DeadLetterReason::Permanent(reason)) => {
-                format!("It was given up at {finished} with attempt {attempts} because {reason}, which does not pass by itself.")
-            }
-            Some(DeadLetterReason::Exhausted) | None => {
-                let because = self.because();
-                format!(
-                    "It was given up at {finished} because its schedule ended after {}; the last one failed{because}.",
-                    counted(attempts)
-                )
-            }
-        }
-    }
-
-    fn because(&self) -> String {
+    fn last_failure(&self) -> Option<&'a FailureReason> {
         match self.last {
-            Some(AttemptOutcome::Retryable(reason) | AttemptOutcome::Permanent(reason)) => format!(" because {reason}"),
-            Some(AttemptOutcome::Delivered) | None => String::new(),
+            Some(AttemptOutcome::Retryable(reason) | AttemptOutcome::Permanent(reason)) => Some(reason),
+            Some(AttemptOutcome::Delivered) | None => None,
         }
-    }
-}
-
-fn counted(attempts: u32) -> String {
-    match attempts {
-        1 => "1 attempt".to_owned(),
-        more => format!("{more} attempts"),
     }
 }
 

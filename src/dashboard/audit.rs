@@ -1,0 +1,131 @@
+//! Who changed what: every change that people made, newest first, with the fields that differ.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::Page;
+use super::frame::{Frame, Section, page};
+use super::pager::{self, Pager};
+use super::pairs::Query;
+use super::state::Dashboard;
+use super::view::Moment;
+use super::visitor::{Audit, May};
+use super::words::Words;
+use crate::domain::audit::{Action, AuditEntry, ObjectKind};
+use crate::domain::ids::AuditEntryId;
+use crate::store::records::AuditFilter;
+
+const PATH: &str = "/dashboard/audit";
+
+pub(super) fn routes() -> Router<Dashboard> {
+    Router::new().route("/audit", get(list))
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    frame: Frame,
+    w: &'static Words,
+    /// About which thing alone.
+    object: String,
+    entries: Vec<Entry>,
+    pager: Pager,
+}
+
+struct Entry {
+    at: Moment,
+    action: &'static str,
+    kind: &'static str,
+    object_id: Uuid,
+    /// Where the thing is shown, if it has a page.
+    href: Option<String>,
+    role: &'static str,
+    key_id: String,
+    address: String,
+    differences: Vec<Difference>,
+}
+
+/// A field before and after.
+struct Difference {
+    field: String,
+    before: String,
+    after: String,
+}
+
+async fn list(State(dash): State<Dashboard>, visitor: May<Audit>, Query(query): Query) -> Page {
+    let wanted = pager::wanted::<AuditEntryId>(&query);
+    let object = query.get("object").unwrap_or_default();
+    let filter = AuditFilter { object_id: object.parse().ok(), ..AuditFilter::all(visitor.scope()) };
+    let mut entries = dash.store.audit_entries(filter, wanted).await?;
+    let w = visitor.language.words();
+    let pager = Pager::cut(w, wanted, &mut entries, |entry| entry.id.as_uuid(), (PATH, &[("object", object)]));
+    let entries = entries.into_iter().map(|entry| Entry::of(&dash, w, entry)).collect();
+    let frame = Frame::of(&visitor, Section::Audit, w.audit.to_owned(), None);
+    page(&AuditPage { frame, w, object: object.to_owned(), entries, pager })
+}
+
+impl Entry {
+    fn of(dash: &Dashboard, w: &'static Words, entry: AuditEntry) -> Self {
+        let AuditEntry { actor, change, .. } = entry;
+        let object_id = change.object_id;
+        Self {
+            at: dash.moment(actor.at),
+            action: action(w, change.action),
+            kind: kind(w, change.kind),
+            object_id,
+            href: match change.kind {
+                ObjectKind::Webhook => Some(format!("/dashboard/webhooks/{object_id}")),
+                ObjectKind::Delivery => Some(format!("/dashboard/deliveries/{object_id}")),
+                _ => None,
+            },
+            role: actor.role.as_str(),
+            key_id: actor.key_id.to_string(),
+            address: actor.remote_address.map(|address| address.to_string()).unwrap_or_default(),
+            differences: differences(change.before.unwrap_or_default(), change.after.unwrap_or_default()),
+        }
+    }
+}
+
+/// The fields of both sides, side by side.
+fn differences(before: Map<String, Value>, mut after: Map<String, Value>) -> Vec<Difference> {
+    let mut all: Vec<Difference> = before
+        .into_iter()
+        .map(|(field, value)| {
+            let after = after.shift_remove(&field).as_ref().map(text).unwrap_or_default();
+            Difference { field, before: text(&value), after }
+        })
+        .collect();
+    all.extend(after.into_iter().map(|(field, value)| Difference { field, before: String::new(), after: text(&value) }));
+    all
+}
+
+/// A value as people read it: text without quotes, anything else as JSON.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+const fn action(w: &Words, action: Action) -> &'static str {
+    match action {
+        Action::Create => w.action_create,
+        Action::Update => w.action_update,
+        Action::Delete => w.action_delete,
+        Action::Pause => w.action_pause,
+        Action::Resume => w.action_resume,
+        Action::RotateSecret => w.action_rotate,
+        Action::Redeliver => w.action_redeliver,
+        Action::Cancel => w.action_cancel,
+    }
+}
+
+const fn kind(w: &Words, kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Webhook => w.webhook,
+        ObjectKind::Client => w.client,
+        ObjectKind::ApiKey => w.api_key,
+        ObjectKind::Delivery => w.delivery,
+    }
+}

@@ -1,0 +1,41 @@
+//! What the things of a list are called: webhooks by the names that people gave them.
+
+use std::collections::HashMap;
+
+use super::error::PageError;
+use super::state::Dashboard;
+use crate::domain::ids::WebhookId;
+use crate::store::records::{Page, Scope};
+
+/// Up to so many webhooks a field offers to choose from; beyond, their ids are typed.
+const MOST_CHOICES: u32 = 200;
+
+/// Names of webhooks.
+pub(super) struct Names(HashMap<WebhookId, String>);
+
+impl Names {
+    /// The names of these webhooks, as far as they are there.
+    pub(super) async fn of(dash: &Dashboard, scope: Scope, ids: impl Iterator<Item = WebhookId>) -> Result<Self, PageError> {
+        let mut names = HashMap::new();
+        for id in ids {
+            if !names.contains_key(&id)
+                && let Some(webhook) = dash.store.webhook(scope, id).await?
+            {
+                names.insert(id, webhook.definition.name);
+            }
+        }
+        Ok(Self(names))
+    }
+
+    /// What a webhook is called: one that is deleted, by its id.
+    pub(super) fn get(&self, id: WebhookId) -> String {
+        self.0.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+}
+
+/// Every webhook of a scope with its name, newest first; `None` if there are too many to choose from.
+pub(super) async fn all(dash: &Dashboard, scope: Scope) -> Result<Option<Vec<(WebhookId, String)>>, PageError> {
+    let webhooks = dash.store.webhooks(scope, Page { limit: MOST_CHOICES + 1, before: None }).await?;
+    let are_few = webhooks.len() <= MOST_CHOICES as usize;
+    Ok(are_few.then(|| webhooks.into_iter().map(|webhook| (webhook.id, webhook.definition.name)).collect()))
+}

@@ -1,0 +1,7 @@
+//! Tests of the operator's pages, by what people do there.
+
+mod deliveries;
+mod hostile;
+mod people;
+mod sign_in;
+mod webhooks;

@@ -42,6 +42,7 @@ use crate::domain::ids::IdSource;
 use crate::domain::node::Node;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::time::{Clock, SystemClock};
+use crate::domain::trial::Trials;
 use crate::egress::{Caller, EgressSettings, HttpCaller};
 use crate::intake::{Bounds, Intake};
 use crate::maintenance::{self, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore, WorkRedeliveries};
@@ -99,7 +100,7 @@ impl App {
         let new_root_key = foundation.ensure_root_key(config).await.context("no root key could be made")?;
 
         let worker = worker(config, &foundation, caller)?;
-        let trials = Arc::new(TryOut::new(Arc::clone(&worker), Arc::clone(clock)));
+        let trials: Arc<dyn Trials> = Arc::new(TryOut::new(Arc::clone(&worker), Arc::clone(clock)));
         let pool = Pool::new(Arc::clone(&membership), Arc::clone(store), Arc::clone(clock), worker, pool_settings(config)?);
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config), intake_bounds(config)));
 
@@ -120,14 +121,14 @@ impl App {
             store: Arc::clone(store),
             intake: Arc::clone(&intake),
             lanes: pool.clone(),
-            trials,
+            trials: Arc::clone(&trials),
             clock: Arc::clone(clock),
             ids: Arc::clone(ids),
             key_chance: chance.key_source(),
             signing_chance: chance.seed_source(),
-            settings: api_settings(config, addresses),
+            settings: api_settings(config, addresses.clone()),
         });
-        let router = dashboard::beside(router, config, &foundation, pool.clone(), stop_api.clone());
+        let router = dashboard::beside(router, config, &foundation, (pool.clone(), trials, addresses), stop_api.clone());
         let api = tokio::spawn(api::serve(listener, router, server_limits(config), stop_api.clone()));
         let store = Arc::clone(store);
         let drain_limit = config.server.drain();

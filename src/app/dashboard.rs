@@ -10,9 +10,16 @@ use crate::config::Config;
 use crate::dashboard::{self, DashboardSettings, DashboardState};
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::lane::Lanes;
+use crate::domain::trial::Trials;
 
 /// The API's routes, and those of the dashboard if there is to be one on this node.
-pub(super) fn beside(router: Router, config: &Config, foundation: &Foundation, lanes: Arc<dyn Lanes>, stop: CancellationToken) -> Router {
+pub(super) fn beside(
+    router: Router,
+    config: &Config,
+    foundation: &Foundation,
+    (lanes, trials, addresses): (Arc<dyn Lanes>, Arc<dyn Trials>, AddressPolicy),
+    stop: CancellationToken,
+) -> Router {
     if !config.dashboard.enabled || !config.node.role.answers() {
         return router;
     }
@@ -20,21 +27,22 @@ pub(super) fn beside(router: Router, config: &Config, foundation: &Foundation, l
     let state = DashboardState {
         store: Arc::clone(store),
         lanes,
+        trials,
         clock: Arc::clone(clock),
         ids: Arc::clone(ids),
         token_chance: chance.seed_source(),
         key_chance: chance.key_source(),
-        settings: settings(config),
+        settings: settings(config, addresses),
         stop,
     };
     router.nest("/dashboard", dashboard::router(state))
 }
 
-fn settings(config: &Config) -> DashboardSettings {
+fn settings(config: &Config, addresses: AddressPolicy) -> DashboardSettings {
     DashboardSettings {
         time_offset: config.server.time_offset,
         allow_http: config.egress.allow_http,
-        addresses: AddressPolicy::new(config.egress.allow.clone()),
+        addresses,
         session_age: config.dashboard.session_age(),
         behind_tls: config.dashboard.behind_tls,
         live_clients: config.dashboard.live_clients,

@@ -127,5 +127,7 @@ const fn kind(w: &Words, kind: ObjectKind) -> &'static str {
         ObjectKind::Client => w.client,
         ObjectKind::ApiKey => w.api_key,
         ObjectKind::Delivery => w.delivery,
+        ObjectKind::Event => w.event,
+        ObjectKind::RedeliveryJob => w.redelivery_job,
     }
 }

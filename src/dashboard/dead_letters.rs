@@ -13,6 +13,7 @@ use super::frame::{Frame, Section, page};
 use super::names::Names;
 use super::pager::{self, Pager};
 use super::pairs::{Form, Pairs, Query, address};
+use super::redelivery::{self, JobRow};
 use super::state::Dashboard;
 use super::view::{Moment, given_up};
 use super::visitor::{May, Operate, Read, Visitor};
@@ -20,12 +21,16 @@ use super::words::Words;
 use crate::domain::client::Permission;
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::ids::DeliveryId;
+use crate::domain::redelivery::DEFAULT_PER_SECOND;
 use crate::store::records::{DeadLetterGroup, DeliveryFilter};
 
 pub(super) const PATH: &str = "/dashboard/dead-letters";
 
 /// So many of the newest are counted.
 const MOST_COUNTED: u32 = 10_000;
+
+/// So many groups are shown, the greatest.
+const MOST_GROUPS: usize = 100;
 
 /// No page shows more to be ticked.
 const MOST_TICKED: usize = 200;
@@ -44,11 +49,15 @@ struct DeadLetters {
     has_more: bool,
     rows: Vec<Row>,
     pager: Pager,
-    is_filtered: bool,
     /// The filter, to come back to it.
     webhook: String,
     reason: String,
     may_operate: bool,
+    /// Whether it is known whose dead letters a job would be about.
+    may_begin: bool,
+    matched: Option<String>,
+    jobs: Vec<JobRow>,
+    per_second: u32,
 }
 
 struct Group {
@@ -61,20 +70,20 @@ struct Group {
 }
 
 async fn list(State(dash): State<Dashboard>, visitor: May<Read>, Query(query): Query) -> Page {
-    shown(&dash, &visitor, &query).await
+    shown(&dash, &visitor, &query, None).await
 }
 
-/// The page with the filter that `query` says.
-async fn shown(dash: &Dashboard, visitor: &Visitor, query: &Pairs) -> Page {
+/// The page with the filter that `query` says, and how many would be sent again, if that was asked.
+pub(super) async fn shown(dash: &Dashboard, visitor: &Visitor, query: &Pairs, matched: Option<String>) -> Page {
     let w = visitor.language.words();
     let wanted = pager::wanted::<DeliveryId>(query);
     let webhook_id = query.get("webhook").and_then(|text| text.parse().ok());
     let reason = query.get("reason").and_then(DeadLetterReason::parse);
     let all = DeliveryFilter { state: Some(DeliveryState::DeadLettered), ..DeliveryFilter::all(visitor.scope()) };
     let filter = DeliveryFilter { webhook_id, reason, ..all };
-    let is_filtered = filter.webhook_id.is_some() || filter.reason.is_some();
-    let groups = dash.store.dead_letter_groups(visitor.scope(), MOST_COUNTED).await?;
+    let mut groups = dash.store.dead_letter_groups(visitor.scope(), MOST_COUNTED).await?;
     let has_more = groups.iter().map(|group| group.count).sum::<u64>() >= MOST_COUNTED.into();
+    groups.truncate(MOST_GROUPS);
     let groups = self::groups(dash, visitor, groups, &filter).await?;
     let mut deliveries = dash.store.deliveries(filter, wanted).await?;
     let pairs = ["webhook", "reason"].map(|name| (name, query.get(name).unwrap_or_default()));
@@ -82,8 +91,24 @@ async fn shown(dash: &Dashboard, visitor: &Visitor, query: &Pairs) -> Page {
     let rows = rows(dash, visitor, deliveries).await?;
     let frame = Frame::of(visitor, Section::DeadLetters, w.dead_letters.to_owned(), query.get("done"));
     let may_operate = visitor.may(Permission::Operate);
+    let may_begin = may_operate && (visitor.key.client_id.is_some() || !pairs[0].1.is_empty());
+    let jobs = redelivery::jobs(dash, visitor).await?;
     let [webhook, reason] = pairs.map(|(_, value)| value.to_owned());
-    page(&DeadLetters { frame, w, groups, has_more, rows, pager, is_filtered, webhook, reason, may_operate })
+    page(&DeadLetters {
+        frame,
+        w,
+        groups,
+        has_more,
+        rows,
+        pager,
+        webhook,
+        reason,
+        may_operate,
+        may_begin,
+        matched,
+        jobs,
+        per_second: DEFAULT_PER_SECOND,
+    })
 }
 
 async fn groups(

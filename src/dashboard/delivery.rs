@@ -54,32 +54,34 @@ struct DeliveryPage {
     may_cancel: bool,
 }
 
-struct AttemptView {
+/// An attempt as pages show it.
+pub(super) struct AttemptView {
     number: u32,
-    badge: Badge,
-    why: String,
-    status: Option<u16>,
-    detail: Option<String>,
-    remote_address: Option<String>,
-    started_at: Moment,
-    took: String,
-    phases: Option<PhaseBar>,
-    response_head: Option<String>,
-    response_body: Option<String>,
+    pub(super) badge: Badge,
+    pub(super) why: String,
+    pub(super) status: Option<u16>,
+    pub(super) detail: Option<String>,
+    pub(super) remote_address: Option<String>,
+    pub(super) started_at: Moment,
+    pub(super) took: String,
+    pub(super) phases: Option<PhaseBar>,
+    pub(super) response_head: Option<String>,
+    pub(super) response_body: Option<String>,
 }
 
 /// How long the parts of an attempt took, drawn to scale.
-struct PhaseBar {
-    parts: Vec<Part>,
+pub(super) struct PhaseBar {
+    pub(super) parts: Vec<Part>,
 }
 
-struct Part {
-    tone: &'static str,
-    name: &'static str,
-    took: String,
+/// One of them.
+pub(super) struct Part {
+    pub(super) tone: &'static str,
+    pub(super) name: &'static str,
+    pub(super) took: String,
     /// Where it begins and how wide it is, of a thousand.
-    x: u128,
-    width: u128,
+    pub(super) x: u128,
+    pub(super) width: u128,
 }
 
 async fn show(State(dash): State<Dashboard>, visitor: May<Read>, Path(id): Path<String>, Query(query): Query) -> Page {
@@ -124,7 +126,7 @@ fn view(dash: &Dashboard, visitor: &Visitor, detail: DeliveryDetail, payload: &[
 }
 
 impl AttemptView {
-    fn of(dash: &Dashboard, w: &'static Words, attempt: &Attempt) -> Self {
+    pub(super) fn of(dash: &Dashboard, w: &'static Words, attempt: &Attempt) -> Self {
         let Exchange { status, detail, remote_address, phases, response_head, response_body } = attempt.exchange.clone();
         let why = match &attempt.outcome {
             AttemptOutcome::Delivered => String::new(),

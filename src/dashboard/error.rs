@@ -76,6 +76,12 @@ pub(super) enum Clash {
     /// Every request would carry a signature by each.
     #[error("too many signing keys")]
     TooManySigningKeys,
+    /// It cannot be stopped any more.
+    #[error("the job has ended")]
+    JobEnded,
+    /// Another test of it is under way.
+    #[error("a test is under way")]
+    TestUnderWay,
     /// Without it nobody could manage clients.
     #[error("the last root key")]
     LastRootKey,
@@ -112,6 +118,8 @@ impl PageError {
             Self::Conflict(Clash::TypeTaken) => |w| w.problem_type_taken,
             Self::Conflict(Clash::ChangedMeanwhile) => |w| w.problem_changed_meanwhile,
             Self::Conflict(Clash::TooManySigningKeys) => |w| w.problem_signing_keys,
+            Self::Conflict(Clash::JobEnded) => |w| w.problem_job_ended,
+            Self::Conflict(Clash::TestUnderWay) => |w| w.problem_test_under_way,
             Self::Conflict(Clash::LastRootKey) => |w| w.problem_last_root_key,
             Self::TooManyListeners | Self::Store(_) | Self::Unwritable(_) | Self::Panicked => |w| w.problem_inside,
         })

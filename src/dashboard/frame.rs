@@ -103,6 +103,8 @@ fn notice(w: &Words, done: &str) -> Option<&'static str> {
         "saved" => w.done_saved,
         "created" => w.done_created,
         "deleted" => w.done_deleted,
+        "begun" => w.done_begun,
+        "stopped" => w.done_stopped,
         _ => return None,
     })
 }

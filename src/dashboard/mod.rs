@@ -11,6 +11,7 @@
 
 mod assets;
 mod audit;
+mod chart;
 mod cookies;
 mod dead_letters;
 mod deliveries;
@@ -25,11 +26,14 @@ mod language;
 mod live;
 mod messages;
 mod names;
+mod overview;
 mod pager;
 mod pairs;
+mod redelivery;
 mod request;
 mod session;
 mod state;
+mod trial;
 mod view;
 mod visitor;
 mod webhook;
@@ -41,8 +45,7 @@ mod words;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
-use axum::response::{Redirect, Response};
-use axum::routing::get;
+use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 
@@ -60,7 +63,6 @@ const MAX_FORM_BYTES: usize = 256 * 1_024;
 /// All pages, to be put under `/dashboard`.
 pub fn router(state: DashboardState) -> Router {
     Router::new()
-        .route("/", get(|| async { Redirect::to("/dashboard/deliveries") }))
         .merge(assets::routes())
         .merge(audit::routes())
         .merge(dead_letters::routes())
@@ -68,7 +70,10 @@ pub fn router(state: DashboardState) -> Router {
         .merge(delivery::routes())
         .merge(keys::routes())
         .merge(live::routes())
+        .merge(overview::routes())
+        .merge(redelivery::routes())
         .merge(session::routes())
+        .merge(trial::routes())
         .merge(webhook::routes())
         .merge(webhook_form::routes())
         .merge(webhooks::routes())

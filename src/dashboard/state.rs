@@ -14,6 +14,7 @@ use crate::domain::address_policy::AddressPolicy;
 use crate::domain::ids::IdSource;
 use crate::domain::lane::Lanes;
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::trial::Trials;
 use crate::management::Desk;
 use crate::management::definition::Rules;
 use crate::store::Store;
@@ -30,6 +31,8 @@ pub struct DashboardState {
     pub store: Arc<dyn Store>,
     /// How lanes stand.
     pub lanes: Arc<dyn Lanes>,
+    /// How webhooks are tried out.
+    pub trials: Arc<dyn Trials>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.

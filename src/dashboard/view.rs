@@ -9,6 +9,7 @@ use chrono::FixedOffset;
 use super::words::Words;
 use crate::domain::attempt::{AttemptOutcome, FailureReason};
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
+use crate::domain::stats::Counted;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookState;
 
@@ -26,6 +27,11 @@ impl Moment {
     pub(super) fn of(time: Timestamp, offset: FixedOffset) -> Self {
         let text = time.to_utc().with_timezone(&offset).format("%Y-%m-%d %H:%M:%S").to_string();
         Self { text, exact: time.to_rfc3339(offset) }
+    }
+
+    /// The short text.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The short text alone, for a sentence.
@@ -117,6 +123,11 @@ pub(super) fn given_up(w: &Words, reason: &DeadLetterReason) -> String {
         DeadLetterReason::Exhausted => w.reason_exhausted.to_owned(),
         DeadLetterReason::Permanent(reason) => failure(w, reason),
     }
+}
+
+/// A number that was counted up to a limit.
+pub(super) fn counted(counted: Counted) -> String {
+    if counted.has_more { format!("> {}", counted.count) } else { counted.count.to_string() }
 }
 
 /// A length of time for people: the two largest units that say something.

@@ -14,6 +14,7 @@ use super::deliveries::{self, Row};
 use super::error::PageError;
 use super::frame::{Frame, Section, page};
 use super::lane::LaneWords;
+use super::overview::Charts;
 use super::pairs::{Form, Query};
 use super::state::Dashboard;
 use super::view::{Badge, Moment};
@@ -24,6 +25,7 @@ use crate::domain::authorization::mask_authorization;
 use crate::domain::client::Permission;
 use crate::domain::headers::Headers;
 use crate::domain::ids::{ClientId, WebhookId};
+use crate::domain::stats::{StatsQuery, StatsWindow};
 use crate::domain::target_url::LoginUrl;
 use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 use crate::management::edition::Edition;
@@ -63,6 +65,7 @@ struct WebhookPage {
     created_at: Moment,
     updated_at: Moment,
     rows: Vec<Row>,
+    charts: Charts,
     may_operate: bool,
     may_manage: bool,
     is_active: bool,
@@ -96,11 +99,14 @@ async fn show(State(dash): State<Dashboard>, visitor: May<Read>, Path(id): Path<
     let filter = DeliveryFilter { webhook_id: Some(webhook.id), ..DeliveryFilter::all(visitor.scope()) };
     let recent = dash.store.deliveries(filter, StorePage { limit: RECENT, before: None }).await?;
     let rows = deliveries::rows(&dash, &visitor, recent).await?;
-    page(&WebhookPage::of(&dash, &visitor, webhook, rows, query.get("done")))
+    let asked = StatsQuery { window: StatsWindow::Day, webhook_id: Some(webhook.id), now: dash.clock.now(), most_webhooks: 1 };
+    let stats = dash.store.stats(visitor.scope(), asked).await?;
+    let charts = Charts::of(&dash, visitor.language.words(), &stats.series);
+    page(&WebhookPage::of(&dash, &visitor, webhook, (rows, charts), query.get("done")))
 }
 
 impl WebhookPage {
-    fn of(dash: &Dashboard, visitor: &Visitor, webhook: Webhook, rows: Vec<Row>, done: Option<&str>) -> Self {
+    fn of(dash: &Dashboard, visitor: &Visitor, webhook: Webhook, (rows, charts): (Vec<Row>, Charts), done: Option<&str>) -> Self {
         let w = visitor.language.words();
         let definition = &webhook.definition;
         let disabled_because = match webhook.state {
@@ -125,6 +131,7 @@ impl WebhookPage {
             created_at: dash.moment(webhook.created_at),
             updated_at: dash.moment(webhook.updated_at),
             rows,
+            charts,
             may_operate: visitor.may(Permission::Operate),
             may_manage: visitor.may(Permission::ManageWebhooks),
             is_active: webhook.state.is_active(),

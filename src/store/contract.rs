@@ -19,9 +19,9 @@ use tokio::sync::broadcast;
 
 use super::error::StoreError;
 use super::records::{
-    AttemptRecord, AuditFilter, Claim, ClaimRequest, ClaimedDelivery, DeadLetterGroup, DeliveryChange, DeliveryDetail, DeliveryFilter, DeliverySummary,
-    Enqueued, EventDetail, EventFilter, EventRedelivery, Fill, JobChange, JobStep, KeyDeletion, KeyUse, KnownNode, NewEvent, Page,
-    PublicKey, RecordOutcome, Removed, RetentionStep, Scope, SigningRotation, WebhookWrite,
+    AttemptRecord, AuditFilter, Claim, ClaimRequest, ClaimedDelivery, DeadLetterGroup, DeliveryChange, DeliveryDetail, DeliveryFilter,
+    DeliverySummary, Enqueued, EventDetail, EventFilter, EventRedelivery, Fill, JobChange, JobStep, KeyDeletion, KeyUse, KnownNode,
+    NewEvent, Page, PublicKey, RecordOutcome, Removed, RetentionStep, Scope, SigningRotation, WebhookWrite,
 };
 use super::signal::Signal;
 use crate::domain::audit::{Actor, AuditEntry};

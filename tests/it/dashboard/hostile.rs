@@ -164,6 +164,7 @@ impl Stage {
             format!("/dashboard/keys?done={text}"),
             format!("/dashboard/audit?object={text}"),
             format!("/dashboard/dead-letters?webhook={text}&reason={text}"),
+            format!("/dashboard?window={text}"),
         ]
     }
 }

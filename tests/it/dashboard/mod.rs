@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod hostile;
+mod overview;
 mod people;
 mod sign_in;
 mod webhooks;

@@ -160,6 +160,7 @@ impl Rest {
         let pages = DashboardState {
             store: Arc::clone(&store),
             lanes: Arc::<StandInLanes>::clone(&lanes),
+            trials: Arc::clone(&state.trials),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             token_chance: Box::new(move || [tokens_made.fetch_add(1, Ordering::SeqCst); 32]),

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::activity::{Activity, Order};
+use super::seldom::Seldom;
 
 /// How often it is looked for somebody who rests while all have a request under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -21,6 +22,8 @@ pub(super) struct Connections {
     open: Mutex<Open>,
     most: usize,
     one_ended: Notify,
+    /// That there is no room.
+    full: Seldom,
 }
 
 #[derive(Default)]
@@ -33,13 +36,19 @@ struct Open {
 impl Connections {
     /// Room for `most`, all free.
     pub(super) fn new(most: usize) -> Self {
-        Self { open: Mutex::default(), most, one_ended: Notify::new() }
+        Self { open: Mutex::default(), most, one_ended: Notify::new(), full: Seldom::default() }
     }
 
     /// Waits until there is room for one more; if need be, another has to leave for it.
     pub(super) async fn room(&self) {
         let mut is_making_room = false;
         while self.open().activities.len() >= self.most {
+            if self.full.is_time() {
+                tracing::warn!(
+                    connections = self.most,
+                    "all connections that server.max_connections allows are open; those that rest make room"
+                );
+            }
             is_making_room = is_making_room || self.push_one_out();
             // One that rests from now on says nothing of it.
             drop(timeout(LOOK_AGAIN, self.one_ended()).await);

@@ -13,6 +13,7 @@ mod answer_body;
 mod connection;
 mod connections;
 mod paced_body;
+mod seldom;
 mod watched_stream;
 
 use std::future::Future;
@@ -32,6 +33,7 @@ pub use self::paced_body::BodyPace;
 use self::connection::Answering;
 use self::connections::Connections;
 pub(super) use self::paced_body::TooSlow;
+use self::seldom::Seldom;
 
 /// How long nothing is accepted after the system could not, unless a connection ends earlier.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -77,8 +79,9 @@ async fn answer_from(listener: impl Accept, router: Router, limits: ServerLimits
     let connections = Arc::new(Connections::new(limits.max_connections));
     let tasks = TaskTracker::new();
     let accept_all = async {
+        let failing = Seldom::default();
         loop {
-            let (stream, remote) = next(&listener, &connections).await;
+            let (stream, remote) = next(&listener, &connections, &failing).await;
             let place = connections.enter();
             tasks.spawn(Arc::clone(&answering).answer_all(stream, remote, place));
         }
@@ -94,8 +97,7 @@ async fn answer_from(listener: impl Accept, router: Router, limits: ServerLimits
 }
 
 /// The next connection, once there is room for it. What keeps the system from accepting one ends no loop.
-async fn next(listener: &impl Accept, connections: &Connections) -> (TcpStream, SocketAddr) {
-    let mut is_told = false;
+async fn next(listener: &impl Accept, connections: &Connections, failing: &Seldom) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => {
@@ -104,10 +106,9 @@ async fn next(listener: &impl Accept, connections: &Connections) -> (TcpStream, 
             }
             Err(error) if is_of_one_connection(&error) => tracing::debug!(%error, "a connection ended before it was accepted"),
             Err(error) => {
-                if !is_told {
+                if failing.is_time() {
                     tracing::warn!(%error, "no connection can be accepted at present");
                 }
-                is_told = true;
                 // What is missing is most likely a file handle: somebody who rests gives one up.
                 connections.push_one_out();
                 drop(timeout(ACCEPT_PAUSE, connections.one_ended()).await);

@@ -15,11 +15,11 @@ use super::names::{self, Names};
 use super::pager::{self, Pager};
 use super::pairs::{Pairs, Query};
 use super::state::Dashboard;
-use super::view::{Badge, Choice, Moment, failure};
+use super::view::{Badge, Choice, Moment, failure, given_up};
 use super::visitor::{May, Read, Visitor};
 use super::words::Words;
 use crate::domain::attempt::AttemptOutcome;
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::ids::{DeliveryId, EventId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::store::records::{DeliveryFilter, DeliverySummary, LastAttempt, Scope};
@@ -47,6 +47,7 @@ struct FilterFields {
     /// The webhooks to choose from; `None` if there are too many.
     webhooks: Option<Vec<Choice>>,
     states: Vec<Choice>,
+    reasons: Vec<Choice>,
     event_type: String,
     from: String,
     to: String,
@@ -79,7 +80,7 @@ async fn list(State(dash): State<Dashboard>, visitor: May<Read>, Query(query): Q
     };
     let mut deliveries = dash.store.deliveries(found, wanted).await?;
     let w = visitor.language.words();
-    let pairs = ["q", "webhook", "state", "type", "from", "to"].map(|name| (name, query.get(name).unwrap_or_default()));
+    let pairs = ["q", "webhook", "state", "reason", "type", "from", "to"].map(|name| (name, query.get(name).unwrap_or_default()));
     let pager = Pager::cut(w, wanted, &mut deliveries, |summary| summary.delivery.id.as_uuid(), (PATH, &pairs));
     let rows = rows(&dash, &visitor, deliveries).await?;
     let frame = Frame::of(&visitor, Section::Deliveries, w.deliveries.to_owned(), None);
@@ -104,11 +105,14 @@ async fn by_id(dash: &Dashboard, visitor: &Visitor, filter: &DeliveryFilter, id:
     Ok(if is_event { ById::Event(EventId::from(id)) } else { ById::Neither })
 }
 
-/// What the fields ask for. A field that says nothing sensible asks for nothing.
+/// What the fields ask for. A field that says nothing sensible asks for nothing; a reason is one of dead letters.
 fn filter(query: &Pairs, scope: Scope, offset: FixedOffset) -> DeliveryFilter {
+    let reason = query.get("reason").and_then(DeadLetterReason::parse);
+    let state = query.get("state").and_then(|text| text.parse().ok());
     DeliveryFilter {
         webhook_id: query.get("webhook").and_then(|text| text.parse().ok()),
-        state: query.get("state").and_then(|text| text.parse().ok()),
+        state: reason.as_ref().map(|_| DeliveryState::DeadLettered).or(state),
+        reason,
         event_type: query.get("type").and_then(|text| text.parse().ok()),
         subject: query.get("q").map(str::to_owned),
         from: query.get("from").and_then(|text| local_time(text, offset)),
@@ -137,8 +141,22 @@ impl FilterFields {
         });
         let states = DeliveryState::ALL.map(|own| Choice::new(own.as_str(), state_word(w, own), &state));
         let states = std::iter::once(any(&state)).chain(states).collect();
-        let is_set = ["webhook", "state", "type", "from", "to"].into_iter().any(|name| query.is_set(name));
-        Ok(Self { q: typed("q"), webhook, webhooks, states, event_type: typed("type"), from: typed("from"), to: typed("to"), is_set })
+        let chosen = typed("reason");
+        let known =
+            DeadLetterReason::words().filter_map(|word| Some(Choice::new(word, given_up(w, &DeadLetterReason::parse(word)?), &chosen)));
+        let reasons = std::iter::once(any(&chosen)).chain(known).collect();
+        let is_set = ["webhook", "state", "reason", "type", "from", "to"].into_iter().any(|name| query.is_set(name));
+        Ok(Self {
+            q: typed("q"),
+            webhook,
+            webhooks,
+            states,
+            reasons,
+            event_type: typed("type"),
+            from: typed("from"),
+            to: typed("to"),
+            is_set,
+        })
     }
 }
 
@@ -200,7 +218,7 @@ mod tests {
 
     #[test]
     fn fields_that_say_nothing_sensible_ask_for_nothing() {
-        let query = Pairs::parse(b"webhook=7&state=lost&type=%20!&from=x&to=&q=%20doc%20");
+        let query = Pairs::parse(b"webhook=7&state=lost&reason=none&type=%20!&from=x&to=&q=%20doc%20");
 
         let filter = filter(&query, Scope::All, FixedOffset::east_opt(0).unwrap());
 

@@ -267,7 +267,7 @@ words! {
     test_note: "An example went to the receiver as a delivery would: login, address rules, signature, deadline. It is stored nowhere." | "Um exemplo foi enviado ao receptor como uma entrega iria: login, regras de endereço, assinatura, prazo. Não fica guardado.",
     by_webhook_and_reason: "By webhook and reason" | "Por webhook e motivo",
     newest_counted: "Only the newest 10,000 are counted." | "Só os 10.000 mais recentes são contados.",
-    reason: "Reason" | "Motivo",
+    reason: "Reason it was given up" | "Motivo da desistência",
     count: "Count" | "Quantidade",
     latest: "Latest" | "Último",
     no_dead_letters: "No dead letters." | "Nada foi dado como não entregue.",

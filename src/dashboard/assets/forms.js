@@ -8,6 +8,12 @@ for (const button of document.querySelectorAll("button[data-tick]")) {
     for (const box of boxes) box.checked = !all;
   });
 }
+// What is not filled in has no place in the address.
+for (const form of document.querySelectorAll("form[method=get]")) {
+  form.addEventListener("formdata", (event) => {
+    for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+  });
+}
 (() => {
   const form = document.querySelector("form[data-check]");
   if (!form) return;

@@ -62,6 +62,8 @@ async fn the_address_holds_the_filter_and_the_page() {
     assert_eq!(documents(&second), ["doc-01"]);
     assert!(first.contains(r#"<option value="pending" selected>pending</option>"#));
     assert_eq!(documents(&viewer.page("/dashboard/deliveries?state=dead_lettered").await), ["doc-00"]);
+    assert_eq!(documents(&viewer.page("/dashboard/deliveries?state=pending&reason=exhausted").await), ["doc-00"]);
+    assert_eq!(documents(&viewer.page("/dashboard/deliveries?reason=gone").await), Vec::<&str>::new());
     assert_eq!(documents(&viewer.page("/dashboard/deliveries?from=2024-04-11T14:13").await), Vec::<&str>::new());
     assert_eq!(documents(&viewer.page("/dashboard/deliveries?to=2024-04-11T14:12").await), Vec::<&str>::new());
     assert_eq!(documents(&viewer.page("/dashboard/deliveries?q=doc-33&from=2024-04-11T14:12&to=2024-04-11T14:13").await), ["doc-33"]);

@@ -157,7 +157,9 @@ impl Stage {
         vec![
             format!("/dashboard/deliveries/{}", self.delivery),
             format!("/dashboard/deliveries?q={text}"),
-            format!("/dashboard/deliveries?webhook={text}&state={text}&type={text}&from={text}&to={text}&before={text}&x={text}"),
+            format!(
+                "/dashboard/deliveries?webhook={text}&state={text}&reason={text}&type={text}&from={text}&to={text}&before={text}&x={text}"
+            ),
             format!("/dashboard/webhooks?done={text}"),
             format!("/dashboard/webhooks/{webhook}"),
             format!("/dashboard/webhooks/{webhook}/edit"),

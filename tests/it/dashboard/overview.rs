@@ -61,7 +61,10 @@ async fn dead_letters_are_grouped_counted_and_sent_again_by_a_job_that_can_be_st
     let with = |more: &[(&'static str, &'static str)]| filter.iter().copied().chain(more.iter().copied()).collect::<Vec<_>>();
 
     let page = operator.page("/dashboard/dead-letters").await;
-    assert!(page.contains(r#"<td data-label="Reason">schedule ended</td>"#) && page.contains(r#"class="number">3</td>"#), "{page}");
+    assert!(
+        page.contains(r#"<td data-label="Reason it was given up">schedule ended</td>"#) && page.contains(r#"class="number">3</td>"#),
+        "{page}"
+    );
     let counted = operator.post("/dashboard/dead-letters/redeliver-all", &with(&[("action", "count")])).await;
     assert!(counted.text.contains("Would be sent again: <strong>3</strong>"), "{}", counted.text);
     assert_eq!(scene.ids("/v1/redelivery-jobs").await, Vec::<String>::new());

@@ -10,8 +10,8 @@ use super::answer::{Created, NoContent};
 use super::auth::{Allowed, Caller, ManageKeys};
 use super::body::JsonBody;
 use super::error::{ApiError, Conflict};
-use super::fields::{Fields, Message, NAME_CHARS, name};
-use super::openapi::{Operation, Routes, Time};
+use super::fields::{Fields, Message, name};
+use super::openapi::{Name, Operation, Routes, Time};
 use super::path::PathId;
 use super::query::{PageParameters, PageView, Query};
 use super::state::Api;
@@ -47,7 +47,7 @@ struct KeyFields {
     /// Whose it is. A root key has to name the client, except for another root key; an admin may leave it out.
     client_id: Option<ClientId>,
     /// What people call it: one line.
-    #[schemars(length(min = *NAME_CHARS.start(), max = *NAME_CHARS.end()))]
+    #[schemars(with = "Option<Name>")]
     name: Option<String>,
     /// From when on it opens nothing any more: a time to come; never when it is left out.
     #[schemars(with = "Option<Time>")]

@@ -10,8 +10,8 @@ use super::answer::{Created, NoContent};
 use super::auth::{Allowed, ManageClients};
 use super::body::JsonBody;
 use super::error::ApiError;
-use super::fields::{Fields, NAME_CHARS, name};
-use super::openapi::{Operation, Routes, Time};
+use super::fields::{Fields, name};
+use super::openapi::{Name, Operation, Routes, Time};
 use super::path::PathId;
 use super::query::{PageParameters, PageView, Query};
 use super::state::Api;
@@ -32,7 +32,7 @@ pub(super) fn routes() -> Routes {
 #[expect(dead_code, reason = "it tells callers what `create` reads")]
 struct ClientFields {
     /// What people call it: one line.
-    #[schemars(length(min = *NAME_CHARS.start(), max = *NAME_CHARS.end()))]
+    #[schemars(with = "Name")]
     name: String,
 }
 

@@ -32,6 +32,7 @@ pub(super) struct PageParameters {
     #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
     /// The `nextCursor` of the page before this one.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
     cursor: Option<String>,
 }
 

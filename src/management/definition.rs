@@ -12,7 +12,7 @@ use url::Url;
 
 use super::client_certificate::client_certificate;
 use super::edition::Edition;
-use super::fields::{Fields, Invalid, Message, integer, name, text};
+use super::fields::{Fields, Invalid, Message, integer, name, text, whole};
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
@@ -76,9 +76,9 @@ fn kind(fields: &mut Fields<'_>, edition: Edition) -> (Option<i64>, Option<Vec<E
     if named.is_some_and(|named| named != of_type) {
         fields.refuse("events", "must not be given together with type");
     }
-    let code = fields.optional("type", |value| match value.as_i64() {
-        Some(DOCUMENT_FINISHED) => Ok(DOCUMENT_FINISHED),
-        _ => Err("must be 0 (document finished)".into()),
+    let code = fields.optional("type", |value| {
+        let code = whole(value).and_then(|code| i64::try_from(code).ok()).filter(|code| *code == DOCUMENT_FINISHED);
+        code.ok_or_else(|| "must be 0 (document finished)".into())
     });
     (code, code.map(|_| of_type))
 }
@@ -159,7 +159,7 @@ fn http_signature(fields: &mut Fields<'_>) -> Option<bool> {
 
 fn retry(fields: &mut Fields<'_>) -> Option<RetryPolicy> {
     let object = fields.optional("retry", |value| value.as_object().ok_or_else(|| "must be a JSON object".into()))?;
-    let delays = object.get("delaysSeconds").and_then(Value::as_array).and_then(|list| list.iter().map(Value::as_u64).collect());
+    let delays = object.get("delaysSeconds").and_then(Value::as_array).and_then(|list| list.iter().map(whole).collect());
     let Some(delays): Option<Vec<u64>> = delays else {
         fields.refuse("retry.delaysSeconds", "must be a list of whole numbers of seconds");
         return None;
@@ -180,7 +180,7 @@ const fn retry_field(error: RetryPolicyError) -> &'static str {
 fn rate_limit(fields: &mut Fields<'_>) -> Option<RateLimit> {
     let object = fields.optional("rateLimit", |value| value.as_object().ok_or_else(|| "must be a JSON object".into()))?;
     // No number is out of range too.
-    let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+    let number = |value: &Value| whole(value).and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
     let requests = object.get("requests").map_or(0, number);
     let per_seconds = object.get("perSeconds").filter(|value| !value.is_null()).map_or(RateLimit::DEFAULT_SECONDS, number);
     RateLimit::new(requests, per_seconds).map_err(|error| fields.refuse(rate_limit_field(error), error.to_string())).ok()

@@ -120,9 +120,23 @@ pub(crate) fn time(value: &Value) -> Result<Timestamp, Message> {
     value.as_str().and_then(Timestamp::parse_rfc3339).ok_or_else(|| "must be an RFC 3339 time with an offset".into())
 }
 
+/// A whole number that is not negative, however it is written: to JSON Schema, and to writers that know one kind of number
+/// alone, `5.0` is `5`.
+pub(crate) fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_f64().filter(|number| number.fract() == 0.0 && EXACT.contains(number)).map(cut))
+}
+
+/// Where every whole number is a floating-point number of its own.
+const EXACT: RangeInclusive<f64> = 0.0..=9_007_199_254_740_992.0;
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is one of `EXACT`")]
+const fn cut(number: f64) -> u64 {
+    number as u64
+}
+
 /// A whole number in a range.
 pub(crate) fn integer(value: &Value, range: RangeInclusive<u32>) -> Result<u32, Message> {
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| range.contains(number));
+    let number = whole(value).and_then(|number| u32::try_from(number).ok()).filter(|number| range.contains(number));
     number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()).into())
 }
 
@@ -157,7 +171,7 @@ mod tests {
     fn only_whole_numbers_in_range_pass() {
         let read = |value| integer(&value, 100..=300).ok();
 
-        assert_eq!([json!(100), json!(300)].map(read), [Some(100), Some(300)]);
-        assert_eq!([json!(99), json!(301), json!(100.0), json!("100"), json!(-100), json!(1e300), json!(true)].map(read), [None; 7]);
+        assert_eq!([json!(100), json!(300), json!(100.0), json!(3e2)].map(read), [Some(100), Some(300), Some(100), Some(300)]);
+        assert_eq!([json!(99), json!(301), json!(100.5), json!("100"), json!(-100), json!(1e300), json!(true)].map(read), [None; 7]);
     }
 }

@@ -25,7 +25,7 @@ use bytes::Bytes;
 
 pub(super) use self::operation::{AnswerShape, Operation, Parameter};
 pub(super) use self::routes::Routes;
-pub(super) use self::schemas::{Anything, Time, object, words};
+pub(super) use self::schemas::{Anything, HEADER_TEXT, Name, Time, object, words};
 pub(super) use self::signature::{Answer, Input, schema_of};
 
 use super::state::Api;

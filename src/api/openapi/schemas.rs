@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use super::super::fields::NAME_CHARS;
 use crate::domain::attempt::FailureReason;
 use crate::domain::audit::{Action, ObjectKind};
 use crate::domain::client::Role;
@@ -20,6 +21,12 @@ use crate::domain::webhook::{DisableReason, WebhookState};
 
 /// A point in time as text. For schemas alone.
 pub(in super::super) enum Time {}
+
+/// What people call something: one line. For schemas alone.
+pub(in super::super) enum Name {}
+
+/// What the value of a header may be, as a pattern.
+pub(in super::super) const HEADER_TEXT: &str = r"^[^\x00-\x08\x0a-\x1f\x7f]*$";
 
 /// Any JSON at all. For schemas alone.
 pub(in super::super) enum Anything {}
@@ -55,6 +62,12 @@ macro_rules! inline_schemas {
 inline_schemas! {
     Time => object([("type", json!("string")), ("format", json!("date-time"))]),
     Anything => Schema::from(true),
+    Name => object([
+        ("type", json!("string")),
+        ("minLength", json!(NAME_CHARS.start())),
+        ("maxLength", json!(NAME_CHARS.end())),
+        ("pattern", json!(r"^[^\x00-\x1f\x7f-\x9f]*$")),
+    ]),
     ApiKeyId => id(),
     AuditEntryId => id(),
     ClientId => id(),

@@ -6,8 +6,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::super::fields::NAME_CHARS;
-use super::super::openapi::object;
+use super::super::openapi::{HEADER_TEXT, Name, object};
 use crate::domain::client_certificate::{MAX_CHAIN_BYTES, MAX_KEY_BYTES};
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
@@ -22,12 +21,15 @@ use crate::management::definition::{
 };
 use crate::management::signing::MAX_OVERLAP_SECONDS;
 
+/// An address with a host.
+const URL: &str = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f/?#@:\\][^\x00-\x20\x7f\\]*$";
+
 /// A webhook as the OCR service's document has it. Null is the same as absent; unknown fields are ignored.
 #[derive(JsonSchema)]
 #[schemars(example = ocr_example())]
 pub(super) struct OcrFields {
     /// What people call it: one line.
-    #[schemars(length(min = *NAME_CHARS.start(), max = *NAME_CHARS.end()))]
+    #[schemars(with = "Name")]
     name: String,
     /// The code of what it is called for: 0, a document is finished. A client has one webhook of a type.
     #[schemars(range(min = DOCUMENT_FINISHED, max = DOCUMENT_FINISHED))]
@@ -41,7 +43,7 @@ pub(super) struct OcrFields {
 #[schemars(rename_all = "camelCase", example = v1_example())]
 pub(super) struct V1Fields {
     /// What people call it: one line.
-    #[schemars(length(min = *NAME_CHARS.start(), max = *NAME_CHARS.end()))]
+    #[schemars(with = "Name")]
     name: String,
     /// Instead of `events`: the OCR service's code 0, a document is finished. A client has one webhook of a type.
     #[schemars(range(min = DOCUMENT_FINISHED, max = DOCUMENT_FINISHED))]
@@ -82,17 +84,17 @@ struct CallFields {
     #[schemars(with = "Option<HeaderFields>")]
     headers: Option<()>,
     /// The word before a fetched access token: `Bearer` when it is left out, none when it is empty.
-    #[schemars(length(max = MAX_HEADER_AUTH_CHARS))]
+    #[schemars(length(max = MAX_HEADER_AUTH_CHARS), regex(pattern = HEADER_TEXT))]
     header_auth: Option<String>,
     /// Where to send: http or https, without user and password. `:id`, in path or query and not followed by a letter, digit
     /// or `_`, is replaced by the event's subject; a webhook with a `type` must have it.
-    #[schemars(length(max = MAX_URL_LENGTH), regex(pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"))]
+    #[schemars(length(max = MAX_URL_LENGTH), regex(pattern = URL))]
     url: String,
     /// A fixed `Authorization` header, sent as it is. It wins over `authorizationUrl`. Shown masked ever after.
-    #[schemars(length(min = 1, max = MAX_AUTHORIZATION_BYTES))]
+    #[schemars(length(min = 1, max = MAX_AUTHORIZATION_BYTES), regex(pattern = HEADER_TEXT))]
     authorization: Option<String>,
     /// Where to fetch an access token before a delivery.
-    #[schemars(length(max = MAX_URL_LENGTH), regex(pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"))]
+    #[schemars(length(max = MAX_URL_LENGTH), regex(pattern = URL))]
     authorization_url: Option<String>,
     /// How to log in, in any letter case; POST when it is left out.
     authorization_method: Option<Method>,
@@ -102,7 +104,7 @@ struct CallFields {
     /// What to log in with; with GET and DELETE it becomes the query. Never shown.
     authorization_body: Option<Map<String, Value>>,
     /// Which attribute of the answer holds the access token: a key or a dotted path; `access_token` when it is left out.
-    #[schemars(length(min = *NAME_CHARS.start(), max = *NAME_CHARS.end()))]
+    #[schemars(with = "Option<Name>")]
     authorization_response_token_attr: Option<String>,
 }
 
@@ -181,8 +183,8 @@ impl JsonSchema for HeaderFields {
         object([
             ("type", json!("object")),
             ("maxProperties", json!(Headers::MAX_COUNT)),
-            ("propertyNames", json!({"minLength": 1, "maxLength": Headers::MAX_NAME_LENGTH})),
-            ("additionalProperties", json!({"type": "string", "maxLength": Headers::MAX_VALUE_LENGTH})),
+            ("propertyNames", json!({"pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "maxLength": Headers::MAX_NAME_LENGTH})),
+            ("additionalProperties", json!({"type": "string", "maxLength": Headers::MAX_VALUE_LENGTH, "pattern": HEADER_TEXT})),
         ])
     }
 }

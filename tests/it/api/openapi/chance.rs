@@ -121,7 +121,8 @@ impl Source<'_> {
             (Some("uuid"), _) => "00000000-0000-7000-8000-00000000000a",
             (Some("date-time"), _) => "2024-04-11T14:12:33.741194-03:00",
             (_, Some(pattern)) if pattern.contains("[Hh]") => "https://app.example/:id",
-            (_, Some(_)) => "document.finished",
+            (_, Some(pattern)) if pattern.contains("{21}") => "AZAAAAAAcACAAAAAAAAAAA",
+            (_, Some(pattern)) if !pattern.starts_with("^[^") => "document.finished",
             _ => return json!(self.one_of(&["a", "é", "💩"]).repeat(self.rng.random_range(1..60))),
         };
         json!(text)

@@ -5,6 +5,7 @@ mod chance;
 mod description;
 mod fuzz;
 mod matrix;
+mod page;
 mod recorded;
 mod shape;
 mod snapshot;

@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::super::auth::{NEWER_OCR_KEY_HEADER, NEWER_OCR_PREFIX};
 use super::operation::{AnswerShape, BodyShape, Operation, Parameter};
-use super::refusals;
 use super::routes::Declared;
+use super::{receivers, refusals};
 use crate::domain::client::Role;
 
 const ABOUT: &str = "Turns \"this document is finished\" into an HTTP call that arrives: webhooks, events, their deliveries, and \
-    a person's hand in them.\n\nEvery call but those under *About* needs a key in `X-API-KEY`; `x-roles` of an operation says \
-    whose keys do. A key belongs to one client and sees that client's things alone. Times are RFC 3339 with microseconds. \
+    a person's hand in them.\n\nEvery call needs a key in `X-API-KEY`, of one of the roles in the `x-roles` of its operation; what has none is \
+    open to everybody. A key belongs to one client and sees that client's things alone. Times are RFC 3339 with microseconds. \
     Whatever is refused is `application/problem+json` (RFC 9457).";
 
 /// Answers of a real run, by operation and status. A test makes and holds them.
@@ -41,6 +41,7 @@ pub(super) fn document(declared: &[Declared]) -> Value {
         "servers": [{"url": "/"}],
         "tags": tags(declared),
         "paths": paths,
+        "webhooks": receivers::webhooks(),
         "components": {
             "securitySchemes": security_schemes(),
             "responses": responses,

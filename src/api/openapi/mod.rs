@@ -8,11 +8,13 @@
 //! - what a handler's types say: `signature`, with `refusals` for what may go wrong
 //! - how values look: `schemas`
 //! - the document: `document`, with answers of a real run in `examples.json`
+//! - what receivers get: `receivers`
 //! - the page that shows it: `page`
 
 mod document;
 mod operation;
 mod page;
+mod receivers;
 mod refusals;
 mod routes;
 mod schemas;

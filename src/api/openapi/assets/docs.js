@@ -16,6 +16,11 @@ function el(name, attributes = {}, ...children) {
   return element;
 }
 
+/** Text whose parts between backticks are code. */
+function said(text) {
+  return (text ?? "").split("`").map((part, index) => (index % 2 === 1 ? el("code", {}, part) : part));
+}
+
 /** What `value` refers to, or itself. */
 function resolve(value) {
   if (!value || !value.$ref) return value ?? {};
@@ -85,7 +90,7 @@ function row(name, needed, schema, about, depth = 0) {
   return el("tr", { class: `depth${depth}` },
     el("td", {}, el("code", needed ? { class: "needed", title: "always there" } : {}, name)),
     el("td", { class: "type" }, typeWords(schema)),
-    el("td", {}, [about, limits(schema)].filter(Boolean).join(" Allowed: ")));
+    el("td", {}, said(about), limits(schema) ? el("span", { class: "words" }, ` Allowed: ${limits(schema)}.`) : null));
 }
 
 function table(rows) {
@@ -139,7 +144,8 @@ function bodyOf(operation) {
   if (!schema) return [];
   const object = objectOf(schema);
   const title = el("h3", {}, operation.requestBody.required ? "Body" : "Body (may be left out)");
-  const about = el("p", { class: "about" }, `${resolve(object).description ?? ""} ${objectOf(resolve(schema)) === object && alternatives(resolve(schema)).options.length > 1 ? "One, or a list." : ""}`);
+  const many = alternatives(resolve(schema)).options.length > 1 ? " One, or a list." : "";
+  const about = el("p", { class: "about" }, said(`${object.description ?? ""}${many}`));
   return [title, about, table(fieldRows(object)), ...examplesOf(schema).map((example) => sample(pretty(example)))];
 }
 
@@ -150,7 +156,7 @@ function responseOf([status, given]) {
   const good = status < 300;
   const object = good && content ? objectOf(content.schema) : undefined;
   return el("details", good ? { open: "" } : {},
-    el("summary", {}, el("code", {}, status), ` ${response.description}`, mediaType ? el("span", { class: "words" }, ` ${mediaType}`) : null),
+    el("summary", {}, el("code", {}, status), " ", said(response.description), mediaType ? el("span", { class: "words" }, ` ${mediaType}`) : null),
     object ? table(fieldRows(object)) : null,
     examples.filter((example) => example !== undefined).map((example) => sample(pretty(example))));
 }
@@ -161,22 +167,24 @@ function operationOf(path, method, operation) {
   const details = el("details", { class: "operation", id: operation.operationId },
     el("summary", {}, el("span", { class: `method ${method}` }, method.toUpperCase()), el("code", {}, path),
       el("span", { class: "words" }, operation.summary),
-      el("span", { class: "roles" }, roles.length > 0 ? roles.join(", ") : "everybody")));
+      el("span", { class: "roles" }, roles.length > 0 ? roles.join(", ") : path.startsWith("/") ? "everybody" : "")));
   details.dataset.text = [path, method, operation.operationId, operation.summary, operation.description, ...roles].join(" ").toLowerCase();
   details.addEventListener("toggle", () => {
     if (!details.open || details.childElementCount > 1) return;
     const schema = operation.requestBody?.content["application/json"].schema;
-    const call = curl(method, path, operation, schema ? examplesOf(schema)[0] : undefined);
-    details.append(el("div", { class: "inside" }, operation.description ? el("p", {}, operation.description) : null,
-      el("h3", {}, "Call"), sample(call), parametersOf(operation), bodyOf(operation),
+    const isOurs = path.startsWith("/");
+    const call = isOurs ? [el("h3", {}, "Call"), sample(curl(method, path, operation, schema ? examplesOf(schema)[0] : undefined))] : [];
+    details.append(el("div", { class: "inside" }, operation.description ? el("p", {}, said(operation.description)) : null,
+      call, parametersOf(operation), bodyOf(operation),
       el("h3", {}, "Answers"), Object.entries(operation.responses).map(responseOf)));
   });
   return details;
 }
 
 function sectionOf(tag) {
-  const operations = Object.entries(description.paths).flatMap(([path, methods]) =>
-    METHODS.filter((method) => methods[method]?.tags.includes(tag.name)).map((method) => operationOf(path, method, methods[method])));
+  const operations = Object.entries(tag.paths ?? description.paths).flatMap(([path, methods]) =>
+    METHODS.filter((method) => methods[method] && (tag.paths || methods[method].tags.includes(tag.name)))
+      .map((method) => operationOf(path, method, methods[method])));
   const id = `group-${tag.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`;
   document.getElementById("nouns").append(el("a", { href: `#${id}` }, tag.name));
   return el("section", { "aria-labelledby": id }, el("h2", { id }, tag.name), el("p", { class: "about" }, tag.description), operations);
@@ -210,8 +218,9 @@ async function start() {
     return;
   }
   document.getElementById("version").textContent = `${description.info.version}, OpenAPI ${description.openapi}`;
-  const about = description.info.description.split("\n\n").map((paragraph) => el("p", {}, paragraph));
-  state.replaceWith(...about, ...description.tags.map(sectionOf));
+  const about = description.info.description.split("\n\n").map((paragraph) => el("p", {}, said(paragraph)));
+  const receivers = { name: "What receivers get", description: "The other direction: the request of a delivery.", paths: description.webhooks };
+  state.replaceWith(...about, ...description.tags.concat(receivers).map(sectionOf));
   document.getElementById("filter").addEventListener("input", (event) => filter(event.target.value));
   addEventListener("hashchange", openNamed);
   openNamed();

@@ -137,6 +137,27 @@ async fn the_description_is_complete_and_says_what_everything_is() {
 }
 
 #[tokio::test]
+async fn every_reference_leads_somewhere() {
+    let rest = Rest::new().await;
+    let description = Description::of(&rest).await;
+    let mut open = vec![&description.0];
+    let mut followed = 0;
+
+    while let Some(value) = open.pop() {
+        if value.get("$ref").is_some() {
+            description.resolve(value);
+            followed += 1;
+        }
+        match value {
+            Value::Array(items) => open.extend(items),
+            Value::Object(object) => open.extend(object.values()),
+            _ => {}
+        }
+    }
+    assert!(followed > 200, "only {followed}");
+}
+
+#[tokio::test]
 async fn what_is_open_to_everybody_is_this_alone() {
     let rest = Rest::new().await;
 

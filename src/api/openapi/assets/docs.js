@@ -55,6 +55,7 @@ function limits(given) {
   const schema = resolve(given);
   const range = (least, most, of) => {
     if (least === undefined && most === undefined) return undefined;
+    if (least === most) return `${most}${of}`;
     if (most === undefined) return least > 0 ? `at least ${least}${of}` : undefined;
     return least === undefined || least === 0 ? `at most ${most}${of}` : `${least} to ${most}${of}`;
   };
@@ -64,7 +65,6 @@ function limits(given) {
     range(schema.minimum, schema.maximum, ""),
     range(schema.minLength, schema.maxLength, " characters"),
     range(schema.minItems, schema.maxItems, " entries"),
-    schema.pattern ? `like ${schema.pattern}` : undefined,
   ].filter((part) => part !== undefined).join("; ");
 }
 

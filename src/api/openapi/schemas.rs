@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::super::fields::NAME_CHARS;
 use crate::domain::attempt::FailureReason;
 use crate::domain::audit::{Action, ObjectKind};
 use crate::domain::client::Role;
@@ -18,6 +17,7 @@ use crate::domain::node::NodeRole;
 use crate::domain::signature::Scheme;
 use crate::domain::stats::{Health, StatsWindow};
 use crate::domain::webhook::{DisableReason, WebhookState};
+use crate::management::fields::NAME_CHARS;
 
 /// A point in time as text. For schemas alone.
 pub(in super::super) enum Time {}

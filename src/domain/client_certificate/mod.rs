@@ -139,10 +139,15 @@ fn private_key(text: &SecretString) -> Result<PrivateKeyDer<'static>, ClientCert
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
     use proptest::prelude::*;
     use rcgen::{CertificateParams, KeyPair};
 
+    use super::facts::{Der, INTEGER, SEQUENCE};
     use super::*;
+
+    const OCTET_STRING: u8 = 0x04;
 
     fn made(name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
@@ -164,6 +169,40 @@ mod tests {
         assert_eq!(certificate.to_der().unwrap().0.len(), 1);
         let secret: String = key.lines().nth(1).unwrap().to_owned();
         assert!(!format!("{certificate:?}").contains(&secret));
+    }
+
+    /// What a PKCS#8 key wraps: the same key in the form of its own kind.
+    fn unwrapped(key: &KeyPair) -> Vec<u8> {
+        let mut parts = Der(Der(key.serialized_der()).take(SEQUENCE).unwrap());
+        parts.take(INTEGER).unwrap();
+        parts.take(SEQUENCE).unwrap();
+        parts.take(OCTET_STRING).unwrap().to_vec()
+    }
+
+    fn pem(kind: &str, der: &[u8]) -> String {
+        let text = BASE64_STANDARD.encode(der);
+        let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+        format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"))
+    }
+
+    #[test]
+    fn every_form_and_kind_of_key_that_tls_knows_is_taken() {
+        let kinds = [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, Some("EC PRIVATE KEY")),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, Some("EC PRIVATE KEY")),
+            (&rcgen::PKCS_RSA_SHA256, Some("RSA PRIVATE KEY")),
+            (&rcgen::PKCS_ED25519, None),
+        ];
+        for (algorithm, own_form) in kinds {
+            let key = KeyPair::generate_for(algorithm).unwrap();
+            let chain = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+            for text in [Some(key.serialize_pem()), own_form.map(|kind| pem(kind, &unwrapped(&key)))].into_iter().flatten() {
+                let taken = ClientCertificate::check(chain.clone(), SecretString::from(text.as_str()));
+
+                assert!(taken.is_ok(), "{algorithm:?} {}: {:?}", text.lines().next().unwrap(), taken.err());
+                assert_eq!(refused(&made("a.example").0, &text), ClientCertificateError::OtherKey, "{algorithm:?}");
+            }
+        }
     }
 
     #[test]

@@ -108,7 +108,10 @@ async fn proxies_that_the_environment_names_see_nothing() {
     let (status, _) =
         rest.post(process.address, "/api_document/completions", &[("x-api-key", &key)], &json!({"id": "doc-1"})).await.unwrap();
     assert_eq!(status, 202);
-    receiver.until_seen(1).await;
+    tokio::select! {
+        () = receiver.until_seen(1) => {}
+        () = canary.until_seen(1) => panic!("the proxy was asked"),
+    }
 
     assert_eq!(process.ask_to_stop().await.code(), Some(0));
     assert_eq!((receiver.seen().len(), canary.seen().len()), (1, 0));

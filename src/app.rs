@@ -27,6 +27,7 @@ use tracing::{info, warn};
 
 pub(crate) use self::secrets::{Rotated, new_secrets_key, rotate};
 use self::stores::OpenStore;
+use crate::alerts::{AlertSettings, Alerts, Notices, Recipient};
 use crate::api::{self, ApiSettings, ApiState, BodyPace, ServerLimits};
 use crate::config::Config;
 use crate::delivery::PoolSettings;
@@ -41,6 +42,7 @@ use crate::domain::client::{ApiKey, KeyHash, Role, new_key_text};
 use crate::domain::ids::IdSource;
 use crate::domain::node::Node;
 use crate::domain::retry::RetryPolicy;
+use crate::domain::signature::{Scheme, SigningSecret};
 use crate::domain::time::{Clock, SystemClock};
 use crate::domain::trial::Trials;
 use crate::egress::{Caller, EgressSettings, HttpCaller};
@@ -50,6 +52,7 @@ use crate::node::{Heartbeat, Membership};
 use crate::secrets::Keyring;
 use crate::store::group_commit::GroupLimits;
 use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Exporter;
 use crate::token::{AccessTokens, TokenSettings};
 
 /// A running dispatcher.
@@ -99,11 +102,14 @@ impl App {
         info!(node.id = %membership.id(), "store opened");
         let new_root_key = foundation.ensure_root_key(config).await.context("no root key could be made")?;
 
+        let alerts = alerts(config, &foundation, &membership, Arc::clone(&caller));
         let worker = worker(config, &foundation, caller)?;
+        let token_metrics = worker.token_metrics().clone();
         let trials: Arc<dyn Trials> = Arc::new(TryOut::new(Arc::clone(&worker), Arc::clone(clock)));
         let pool = Pool::new(Arc::clone(&membership), Arc::clone(store), Arc::clone(clock), worker, pool_settings(config)?);
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config), intake_bounds(config)));
 
+        let metrics = Arc::new(Exporter::new(env!("CARGO_PKG_VERSION"), intake.metrics(), pool.metrics(), &token_metrics));
         let (stop_api, stop_background) = (CancellationToken::new(), CancellationToken::new());
         let background = TaskTracker::new();
         let stop_beating = CancellationToken::new();
@@ -114,6 +120,7 @@ impl App {
             background.spawn(foundation.rotate_secrets(config, stop_background.clone()));
         }
         if config.node.role.delivers() {
+            background.spawn(alerts.run(Arc::clone(clock), stop_background.clone()));
             start_work(config, &foundation, (&pool, &membership), &background, &stop_background)?;
         }
         let make_router = if config.node.role.answers() { api::router } else { api::health_router };
@@ -122,6 +129,7 @@ impl App {
             intake: Arc::clone(&intake),
             lanes: pool.clone(),
             trials: Arc::clone(&trials),
+            metrics,
             clock: Arc::clone(clock),
             ids: Arc::clone(ids),
             key_chance: chance.key_source(),
@@ -242,6 +250,15 @@ fn caller(config: &Config, addresses: AddressPolicy) -> anyhow::Result<Arc<dyn C
     Ok(Arc::new(HttpCaller::new(Arc::new(addresses), egress_settings(config))?))
 }
 
+fn alerts(config: &Config, foundation: &Foundation, membership: &Arc<Membership>, caller: Arc<dyn Caller>) -> Alerts {
+    let Foundation { store, ids, .. } = foundation;
+    // What was read was checked: bytes that make no key do not get here.
+    let secret = config.alerts.secret().and_then(|bytes| SigningSecret::new(Scheme::HmacSha256, &bytes).ok());
+    let recipient = config.alerts.url().map(|url| Recipient { url, secret });
+    let settings = AlertSettings { look_every: config.alerts.look_every(), quiet: config.alerts.quiet(), node_limit: config.node.limit() };
+    Alerts::new(Arc::clone(store), Arc::clone(membership), Notices::new(caller, Arc::clone(ids), recipient), settings)
+}
+
 fn worker(config: &Config, foundation: &Foundation, caller: Arc<dyn Caller>) -> anyhow::Result<Arc<Worker>> {
     let Foundation { clock, chance, .. } = foundation;
     let tokens = AccessTokens::new(Arc::clone(&caller), Arc::clone(clock), token_settings(config));
@@ -350,6 +367,7 @@ fn api_settings(config: &Config, addresses: AddressPolicy) -> ApiSettings {
         time_offset: config.server.time_offset,
         allow_http: config.egress.allow_http,
         addresses,
+        metrics_access: config.server.metrics_access,
         requests: Allowance::per_second(config.api.requests_per_second, config.api.request_burst),
         unknown_keys: Allowance::per_minute(config.api.unknown_keys_per_minute),
     }

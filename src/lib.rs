@@ -34,7 +34,8 @@
 //! | [`api`] | the REST contract, a file or folder per noun |
 //! | [`dashboard`] | the operator's pages, a file each |
 //! | [`config`] | every setting: defaults < file < environment < flags |
-//! | [`telemetry`] | logs |
+//! | [`alerts`] | operational events: found, logged, sent to whom the operator names |
+//! | [`telemetry`] | logs and metrics |
 //! | [`app`] | the composition root: what is made of what, order of start and stop |
 //! | [`demo`] | the whole way of a delivery in one command: dispatcher, receiver, documents, report |
 //! | [`cli`] | the commands |
@@ -42,10 +43,11 @@
 //! # Which way dependencies point
 //!
 //! `domain` and `secrets` know nobody. `config` and `store` know those two, `egress` knows `domain`, `token` knows `egress`, `node` and `management` know `store`; `intake`,
-//! `delivery`, `maintenance`, `api` and `dashboard` know those and never one another, but for the API, which reaches the queue through `intake`. Only `app` and
-//! what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api` and
+//! `delivery`, `maintenance`, `alerts`, `api` and `dashboard` know those and never one another, but for the API, which reaches the queue through `intake`. What counts something knows
+//! `telemetry`, which knows `domain`. Only `app` and what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api` and
 //! `dashboard` (and in the demonstration's receiver), `reqwest` in `egress`.
 
+pub mod alerts;
 pub mod api;
 pub mod app;
 pub mod cli;

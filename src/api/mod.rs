@@ -27,6 +27,7 @@ mod health;
 mod key_cache;
 mod key_set;
 mod key_uses;
+mod metrics;
 mod nodes;
 mod openapi;
 mod path;
@@ -75,12 +76,13 @@ fn all_routes() -> Routes {
         .merge(audit::routes())
         .merge(nodes::routes())
         .merge(key_set::routes())
+        .merge(metrics::routes())
         .merge(health::routes())
 }
 
 /// What a node answers that only delivers: whether it is well.
 pub fn health_router(state: ApiState) -> Router {
-    guarded(health::routes(), state)
+    guarded(health::routes().merge(metrics::routes()), state)
 }
 
 fn guarded(routes: Routes, state: ApiState) -> Router {

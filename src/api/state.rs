@@ -8,7 +8,9 @@ use chrono::FixedOffset;
 
 use super::key_cache::KeyCache;
 use super::key_uses::KeyUses;
+use super::metrics::LastLook;
 use super::rates::{Neighbourhood, Rates};
+use crate::config::MetricsAccess;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::allowance::Allowance;
 use crate::domain::ids::{ApiKeyId, IdSource};
@@ -19,6 +21,7 @@ use crate::intake::Intake;
 use crate::management::Desk;
 use crate::management::definition::Rules;
 use crate::store::Store;
+use crate::telemetry::metrics::Exporter;
 
 /// The random part of a new API key.
 pub type KeyChance = Box<dyn Fn() -> [u8; 24] + Send + Sync>;
@@ -36,6 +39,8 @@ pub struct ApiState {
     pub lanes: Arc<dyn Lanes>,
     /// Who tries webhooks out.
     pub trials: Arc<dyn Trials>,
+    /// What Prometheus is told.
+    pub metrics: Arc<Exporter>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
@@ -59,6 +64,8 @@ pub struct ApiSettings {
     pub allow_http: bool,
     /// Which addresses may be called: a url that names any other is refused at once.
     pub addresses: AddressPolicy,
+    /// Who may read metrics.
+    pub metrics_access: MetricsAccess,
     /// How many requests each API key may send; `None` for any number.
     pub requests: Option<Allowance>,
     /// How many unknown API keys each remote address may present; `None` for any number.
@@ -78,6 +85,8 @@ pub(super) struct Shared {
     pub(super) requests: Rates<ApiKeyId>,
     /// How many unknown keys came from where.
     pub(super) unknown_keys: Rates<Neighbourhood>,
+    /// What the store told of itself the last time that metrics were read.
+    pub(super) last_look: LastLook,
     /// The OpenAPI document, as it is sent.
     pub(super) description: Bytes,
 }
@@ -88,7 +97,7 @@ impl Api {
         let keys = KeyCache::new(KeyUses::start(Arc::clone(&state.store)));
         let requests = Rates::new(state.settings.requests);
         let unknown_keys = Rates::new(state.settings.unknown_keys);
-        Self(Arc::new(Shared { state, keys, requests, unknown_keys, description }))
+        Self(Arc::new(Shared { state, keys, requests, unknown_keys, last_look: LastLook::default(), description }))
     }
 
     /// What the use cases that the dashboard has too work with.

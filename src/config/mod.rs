@@ -5,6 +5,7 @@
 //! `layers` lays the sources over one another. Nothing here reads the environment of the process: it is handed in.
 //! A loaded [`Config`] holds only values that their rules allow.
 
+mod alerts;
 mod api;
 mod as_text;
 mod check;
@@ -33,6 +34,7 @@ mod weekday;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::alerts::AlertsConfig;
 pub use self::api::ApiConfig;
 use self::check::Check;
 pub use self::dashboard::DashboardConfig;
@@ -49,7 +51,7 @@ pub use self::retry::RetryConfig;
 pub use self::root::RootConfig;
 pub use self::schedule::{Schedule, ScheduleError};
 pub use self::secrets::SecretsConfig;
-pub use self::server::ServerConfig;
+pub use self::server::{MetricsAccess, ServerConfig};
 pub use self::sources::Sources;
 pub use self::store::{NotAStoreUrl, StoreConfig, StoreUrl};
 pub use self::token::TokenConfig;
@@ -89,6 +91,8 @@ pub struct Config {
     pub maintenance: MaintenanceConfig,
     /// This process among others on the same database.
     pub node: NodeConfig,
+    /// Who is told of operational events.
+    pub alerts: AlertsConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -126,6 +130,7 @@ impl Config {
         EgressConfig::validate(&mut Check::of("egress", layers));
         MaintenanceConfig::validate(&mut Check::of("maintenance", layers));
         NodeConfig::validate(&mut Check::of("node", layers));
+        AlertsConfig::validate(&mut Check::of("alerts", layers));
         LogConfig::validate(&mut Check::of("log", layers));
     }
 
@@ -150,7 +155,9 @@ mod tests {
     const SECRET: &str = "correct-horse-battery-staple-0123456789";
 
     /// Every integer key with the least and the greatest value that it allows.
-    const INTEGERS: [(&str, i64, i64); 48] = [
+    const INTEGERS: [(&str, i64, i64); 50] = [
+        ("alerts.look_seconds", 1, 3_600),
+        ("alerts.quiet_minutes", 1, 1_440),
         ("api.request_burst", 1, 1_000_000),
         ("api.requests_per_second", 0, 1_000_000),
         ("api.unknown_keys_per_minute", 0, 1_000_000),

@@ -34,9 +34,23 @@ pub struct ServerConfig {
     pub max_requests: usize,
     /// Seconds that an orderly stop waits for what is in flight.
     pub drain_seconds: u32,
+    /// Who may read metrics.
+    pub metrics_access: MetricsAccess,
     /// Offset from UTC in which answers give times.
     #[serde(with = "as_text")]
     pub time_offset: FixedOffset,
+}
+
+/// Who may read metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricsAccess {
+    /// Whoever asks from this machine, but for a proxy; others with a key that may read.
+    Loopback,
+    /// Whoever asks.
+    Everybody,
+    /// Whoever has a key that may read.
+    Key,
 }
 
 impl Default for ServerConfig {
@@ -52,6 +66,7 @@ impl Default for ServerConfig {
             max_connections: 8_192,
             max_requests: 4_096,
             drain_seconds: 30,
+            metrics_access: MetricsAccess::Loopback,
             time_offset: Utc.fix(),
         }
     }
@@ -101,6 +116,7 @@ impl ServerConfig {
             check.refuse("max_requests", &Value::from(requests), allowed);
         }
         check.integer("drain_seconds", 1..=3600);
+        check.text("metrics_access", "loopback, everybody or key", |text| ["loopback", "everybody", "key"].contains(&text));
         check.text("time_offset", "+HH:MM or -HH:MM", is_offset);
     }
 }

@@ -30,13 +30,14 @@ use super::recorder::{Recorder, Unrecorded};
 use super::worker::{Ended, Feedback, Ready, Worker};
 use crate::domain::delivery::Transition;
 use crate::domain::ids::WebhookId;
-use crate::domain::lane::{LaneView, Lanes};
+use crate::domain::lane::{LaneCounts, LaneView, Lanes};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::Webhook;
 use crate::node::Membership;
 use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery, LaneQuota, RecordOutcome};
 use crate::store::signal::Signal;
 use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::DeliveryMetrics;
 
 /// Retries due later than this are left to the poll, so that the timers in memory stay few.
 const TIMER_HORIZON: Duration = Duration::from_mins(10);
@@ -59,6 +60,7 @@ pub struct Pool {
     worker: Arc<Worker>,
     definitions: Definitions,
     recorder: Recorder,
+    metrics: DeliveryMetrics,
     settings: PoolSettings,
     lanes: Mutex<LaneTable<Ready>>,
     /// Claims that are to be given back to the store as soon as it takes them.
@@ -81,11 +83,12 @@ impl Pool {
         worker: impl Into<Arc<Worker>>,
         settings: PoolSettings,
     ) -> Arc<Self> {
-        let abort = CancellationToken::new();
+        let (abort, metrics) = (CancellationToken::new(), DeliveryMetrics::default());
         Arc::new(Self {
             membership,
             definitions: Definitions::new(Arc::clone(&store)),
-            recorder: Recorder::new(Arc::clone(&store), settings.record_batch, abort.clone()),
+            recorder: Recorder::new(Arc::clone(&store), settings.record_batch, abort.clone(), metrics.clone()),
+            metrics,
             lanes: Mutex::new(LaneTable::new(settings.lanes)),
             owed: Mutex::default(),
             store,
@@ -164,7 +167,10 @@ impl Pool {
             return Ok(false);
         }
         match self.store.claim_due(ClaimRequest { node: self.membership.id(), now, lanes: plan.clone() }).await {
-            Ok(claimed) => self.take_in(&plan, claimed).await.map(|()| true),
+            Ok(claimed) => {
+                self.metrics.claimed(claimed.len());
+                self.take_in(&plan, claimed).await.map(|()| true)
+            }
             Err(failure) => {
                 let mut lanes = self.lanes();
                 for quota in &plan {
@@ -173,6 +179,12 @@ impl Pool {
                 Err(failure)
             }
         }
+    }
+
+    /// What went out.
+    #[must_use]
+    pub const fn metrics(&self) -> &DeliveryMetrics {
+        &self.metrics
     }
 
     /// How many claims are held.
@@ -463,6 +475,10 @@ impl Pool {
 }
 
 impl Lanes for Pool {
+    fn counts(&self) -> LaneCounts {
+        self.lanes().counts(self.clock.now())
+    }
+
     fn view(&self, webhook: &Webhook) -> LaneView {
         self.lanes().view(webhook.id, &webhook.definition.delivery, self.clock.now())
     }

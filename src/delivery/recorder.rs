@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::store::group_commit::{GroupCommit, GroupLimits};
 use crate::store::records::{AttemptRecord, RecordOutcome};
 use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::{DeliveryMetrics, Tried};
 
 /// How long to wait before offering records again.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -30,13 +32,13 @@ pub struct Unrecorded;
 type Answer = Result<RecordOutcome, Unrecorded>;
 
 impl Recorder {
-    /// A recorder that commits up to `batch` attempts at once. After `give_up` it tries no more.
+    /// A recorder that commits up to `batch` attempts at once, and counts them in `metrics`. After `give_up` it tries no more.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, batch: usize, give_up: CancellationToken) -> Self {
+    pub fn new(store: Arc<dyn Store>, batch: usize, give_up: CancellationToken, metrics: DeliveryMetrics) -> Self {
         let limits = GroupLimits { waiting: batch.saturating_mul(4), batch };
         let commit = move |records: Vec<AttemptRecord>| {
-            let (store, give_up) = (Arc::clone(&store), give_up.clone());
-            async move { commit(store.as_ref(), records, &give_up).await }
+            let (store, give_up, metrics) = (Arc::clone(&store), give_up.clone(), metrics.clone());
+            async move { commit_and_count(store.as_ref(), records, &give_up, &metrics).await }
         };
         Self { commits: GroupCommit::start(limits, |_| 1, commit) }
     }
@@ -53,6 +55,26 @@ impl Recorder {
     pub async fn close(&self) {
         self.commits.close().await;
     }
+}
+
+async fn commit_and_count(
+    store: &dyn Store,
+    records: Vec<AttemptRecord>,
+    give_up: &CancellationToken,
+    metrics: &DeliveryMetrics,
+) -> Vec<Answer> {
+    let begun = Instant::now();
+    let all_tried: Vec<Tried> = records.iter().map(|record| Tried::of(&record.attempt, &record.transition)).collect();
+    let answers = commit(store, records, give_up).await;
+    metrics.commits.committed(all_tried.len(), begun.elapsed());
+    for (tried, answer) in all_tried.iter().zip(&answers) {
+        match answer {
+            Ok(RecordOutcome::Recorded) => metrics.attempted(tried),
+            Ok(RecordOutcome::ClaimLost) => metrics.claim_lost(),
+            Err(Unrecorded) => {}
+        }
+    }
+    answers
 }
 
 async fn commit(store: &dyn Store, records: Vec<AttemptRecord>, give_up: &CancellationToken) -> Vec<Answer> {

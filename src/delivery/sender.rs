@@ -14,6 +14,7 @@ use crate::domain::authorization::header_value;
 use crate::domain::ids::WebhookId;
 use crate::domain::webhook::AuthorizationPlan;
 use crate::egress::{Answer, CallLimits, Caller, OutboundRequest, SendError};
+use crate::telemetry::metrics::TokenMetrics;
 use crate::token::{AccessToken, AccessTokens, LoginFailure};
 
 /// What sending came to.
@@ -49,6 +50,12 @@ impl Sender {
     #[must_use]
     pub fn new(caller: Arc<dyn Caller>, tokens: Arc<AccessTokens>) -> Self {
         Self { caller, tokens }
+    }
+
+    /// The logins that were made.
+    #[must_use]
+    pub fn token_metrics(&self) -> &TokenMetrics {
+        self.tokens.metrics()
     }
 
     /// Forgets the access token of a webhook that changed.

@@ -23,6 +23,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::trial;
 use crate::egress::{Answer, CallLimits, SendError};
 use crate::store::records::{AttemptRecord, ClaimedDelivery};
+use crate::telemetry::metrics::TokenMetrics;
 use crate::token::LoginFailure;
 
 /// The most of an answer's headers that is kept, in bytes.
@@ -82,6 +83,12 @@ impl Worker {
     #[must_use]
     pub fn new(sender: Sender, clock: Arc<dyn Clock>, settings: PoolSettings, chance: StdRng) -> Self {
         Self { sender, clock, settings, chance: Mutex::new(chance) }
+    }
+
+    /// The logins that were made.
+    #[must_use]
+    pub fn token_metrics(&self) -> &TokenMetrics {
+        self.sender.token_metrics()
     }
 
     /// Forgets what is kept for a webhook that changed.

@@ -47,8 +47,50 @@ pub enum BreakerState {
     HalfOpen,
 }
 
+/// How many lanes of a node stand how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneCounts {
+    /// [`LaneState::Idle`].
+    pub idle: u64,
+    /// [`LaneState::Busy`].
+    pub busy: u64,
+    /// [`LaneState::HeldBack`].
+    pub held_back: u64,
+    /// [`LaneState::Open`].
+    pub open: u64,
+    /// Requests under way in all of them.
+    pub in_flight: u64,
+}
+
+impl LaneCounts {
+    /// Counts a lane.
+    pub fn add(&mut self, lane: &LaneView) {
+        match lane.state {
+            LaneState::Idle => self.idle += 1,
+            LaneState::Busy => self.busy += 1,
+            LaneState::HeldBack => self.held_back += 1,
+            LaneState::Open => self.open += 1,
+        }
+        self.in_flight += u64::from(lane.in_flight);
+    }
+
+    /// How many stand so.
+    #[must_use]
+    pub const fn of(&self, state: LaneState) -> u64 {
+        match state {
+            LaneState::Idle => self.idle,
+            LaneState::Busy => self.busy,
+            LaneState::HeldBack => self.held_back,
+            LaneState::Open => self.open,
+        }
+    }
+}
+
 /// Who can tell how lanes stand.
 pub trait Lanes: Send + Sync {
+    /// How many of the lanes that this node knows stand how.
+    fn counts(&self) -> LaneCounts;
+
     /// How the webhook's lane stands on this node.
     fn view(&self, webhook: &Webhook) -> LaneView;
 }

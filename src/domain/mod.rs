@@ -3,6 +3,7 @@
 //! This module knows no other module of the crate; every other module may know it.
 
 pub mod address_policy;
+pub mod alert;
 pub mod allowance;
 pub mod allowed_network;
 pub mod attempt;

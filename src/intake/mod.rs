@@ -9,7 +9,7 @@ mod gate;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 pub use self::gate::Bounds;
@@ -19,6 +19,7 @@ use crate::store::contract::Queue;
 use crate::store::group_commit::{GroupCommit, GroupLimits, SubmitError};
 use crate::store::records::{Enqueued, NewEvent};
 use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::IntakeMetrics;
 
 /// How often it is looked how full the store is.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -47,6 +48,7 @@ pub enum IntakeError {
 pub struct Intake {
     commits: GroupCommit<Request, Answer>,
     gate: Gate,
+    metrics: IntakeMetrics,
 }
 
 impl Intake {
@@ -55,8 +57,16 @@ impl Intake {
     pub fn start(store: Arc<dyn Store>, limits: GroupLimits, bounds: Bounds) -> Self {
         let gate = Gate::new(bounds, Arc::clone(&store));
         let queue: Arc<dyn Queue> = store;
-        let commit = move |requests| commit(Arc::clone(&queue), requests);
-        Self { commits: GroupCommit::start(limits, Vec::len, commit), gate }
+        let metrics = IntakeMetrics::default();
+        let counted = metrics.clone();
+        let commit = move |requests| commit_and_count(Arc::clone(&queue), requests, counted.clone());
+        Self { commits: GroupCommit::start(limits, Vec::len, commit), gate, metrics }
+    }
+
+    /// What came in.
+    #[must_use]
+    pub const fn metrics(&self) -> &IntakeMetrics {
+        &self.metrics
     }
 
     /// Looks again and again how full the store is, until `stop`.
@@ -91,9 +101,15 @@ impl Intake {
     ///
     /// [`IntakeError::Overloaded`] at once, without waiting, when there is no room.
     pub async fn enqueue(&self, events: Vec<NewEvent>) -> Result<Vec<Enqueued>, IntakeError> {
-        if !self.gate.is_open() {
-            return Err(IntakeError::Overloaded);
+        let count = events.len();
+        let answer = if self.gate.is_open() { self.submit(events).await } else { Err(IntakeError::Overloaded) };
+        if matches!(answer, Err(IntakeError::Overloaded)) {
+            self.metrics.refused(count);
         }
+        answer
+    }
+
+    async fn submit(&self, events: Vec<NewEvent>) -> Answer {
         self.commits.try_submit(events).await.map_err(|error| match error {
             SubmitError::Full | SubmitError::Closed => IntakeError::Overloaded,
             SubmitError::Unanswered => IntakeError::Unanswered,
@@ -104,6 +120,16 @@ impl Intake {
     pub async fn close(&self) {
         self.commits.close().await;
     }
+}
+
+async fn commit_and_count(queue: Arc<dyn Queue>, requests: Vec<Request>, metrics: IntakeMetrics) -> Vec<Answer> {
+    let (begun, events) = (Instant::now(), requests.iter().map(Vec::len).sum());
+    let answers = commit(queue, requests).await;
+    metrics.commits.committed(events, begun.elapsed());
+    for enqueued in answers.iter().flatten().flatten() {
+        metrics.accepted(enqueued.delivery_ids.len(), enqueued.duplicate);
+    }
+    answers
 }
 
 /// Commits requests together. Where that fails each is tried alone, so that one caller's events cannot fail another's;

@@ -46,6 +46,9 @@ pub trait Store:
     /// Hints about what this store wrote from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;
 
+    /// How many of its connections this process uses, and how many there may be.
+    fn connections(&self) -> (u64, u64);
+
     /// Succeeds while the store can be read and its schema is the one this program needs.
     async fn check(&self) -> Result<(), StoreError>;
 

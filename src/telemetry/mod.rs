@@ -1,5 +1,6 @@
-//! What the process says about itself: structured logs on standard error, one line an event.
+//! What the process says about itself: structured logs on standard error, one line an event, and metrics for whoever asks.
 
+pub mod metrics;
 mod one_line;
 
 use tracing_subscriber::EnvFilter;

@@ -23,6 +23,7 @@ use crate::domain::ids::WebhookId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::Webhook;
 use crate::egress::Caller;
+use crate::telemetry::metrics::TokenMetrics;
 
 /// How long access tokens are kept.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +74,7 @@ pub struct AccessTokens {
     settings: TokenSettings,
     serials: AtomicU64,
     slots: Mutex<HashMap<WebhookId, Slot>>,
+    metrics: TokenMetrics,
 }
 
 /// What the slots say to someone who needs a token.
@@ -86,7 +88,13 @@ impl AccessTokens {
     /// No tokens yet.
     #[must_use]
     pub fn new(caller: Arc<dyn Caller>, clock: Arc<dyn Clock>, settings: TokenSettings) -> Arc<Self> {
-        Arc::new(Self { caller, clock, settings, serials: AtomicU64::new(1), slots: Mutex::default() })
+        Arc::new(Self { caller, clock, settings, serials: AtomicU64::new(1), slots: Mutex::default(), metrics: TokenMetrics::default() })
+    }
+
+    /// The logins that were made.
+    #[must_use]
+    pub const fn metrics(&self) -> &TokenMetrics {
+        &self.metrics
     }
 
     /// An access token for a delivery of `webhook`: the kept one, the one that a login under way brings, or a new one.
@@ -153,8 +161,11 @@ impl AccessTokens {
     }
 
     async fn log_in(&self, webhook: &Webhook, serial: u64, timeout: Duration) -> Result<Issued, LoginFailure> {
-        let deadline = Instant::now() + timeout;
-        let answer = fetch::fetch(self.caller.as_ref(), webhook, deadline, self.settings.max_answer_bytes, self.clock.now()).await?;
+        let begun = Instant::now();
+        let (deadline, body_cap) = (begun + timeout, self.settings.max_answer_bytes);
+        let answer = fetch::fetch(self.caller.as_ref(), webhook, deadline, body_cap, self.clock.now()).await;
+        self.metrics.logged_in(answer.is_ok(), begun.elapsed());
+        let answer = answer?;
         let lifetime = kept_lifetime(answer.lifetime, self.settings.default_ttl, self.settings.margin, self.settings.max_ttl);
         let good_until = (!lifetime.is_zero()).then(|| self.clock.now() + lifetime);
         // A lifetime that is over before it could be kept is long enough for all who wait at this moment.

@@ -1,6 +1,7 @@
 //! Tests of the running dispatcher.
 #![cfg(test)]
 
+mod alerts;
 mod api;
 mod canaries;
 mod crash;
@@ -11,6 +12,7 @@ mod egress;
 mod fuzz;
 mod hostile;
 mod maintenance;
+mod metrics;
 mod model;
 mod nodes;
 mod secrets;

@@ -11,7 +11,7 @@ use super::places::Places;
 use super::turns::Turns;
 use crate::delivery::outcome::Sign;
 use crate::domain::ids::WebhookId;
-use crate::domain::lane::LaneView;
+use crate::domain::lane::{LaneCounts, LaneView};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::DeliverySettings;
 use crate::store::records::LaneQuota;
@@ -295,6 +295,16 @@ impl<T> LaneTable<T> {
     pub fn view(&self, id: WebhookId, settings: &DeliverySettings, now: Timestamp) -> LaneView {
         let most = settings.max_in_flight.unwrap_or(self.settings.limit);
         self.lanes.get(&id).map_or_else(|| LaneView::idle(most), |lane| lane.view(most, now))
+    }
+
+    /// How many of the lanes that are known stand how.
+    #[must_use]
+    pub fn counts(&self, now: Timestamp) -> LaneCounts {
+        let mut counts = LaneCounts::default();
+        for lane in self.lanes.values() {
+            counts.add(&lane.view(self.settings.limit, now));
+        }
+        counts
     }
 
     /// Whether there is no room for another claim, whatever lane it is for.

@@ -76,6 +76,7 @@ pub(super) type Work<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
 /// Runs calls, as many at once as there may be connections.
 pub(super) struct Connections {
     shared: Arc<Shared>,
+    most: u64,
     call_limit: Duration,
     calls: TaskTracker,
 }
@@ -102,7 +103,8 @@ impl Connections {
     /// At most `most` connections, opened as they are needed, each call within `call_limit`.
     pub(super) fn new(access: Access, most: u32, call_limit: Duration, announcer: Announcer) -> Self {
         let room = Semaphore::new(usize::try_from(most.max(1)).unwrap_or(1));
-        Self { shared: Arc::new(Shared { access, room, at_rest: Mutex::default(), announcer }), call_limit, calls: TaskTracker::new() }
+        let shared = Arc::new(Shared { access, room, at_rest: Mutex::default(), announcer });
+        Self { shared, most: most.max(1).into(), call_limit, calls: TaskTracker::new() }
     }
 
     /// Runs `work` to its end, whether or not its caller waits; each of its statements commits by itself.
@@ -148,6 +150,11 @@ impl Connections {
         W: for<'t> FnOnce(&'t mut Call<'_>) -> Work<'t, T> + Send + 'static,
     {
         self.run(LONG_CALL, Some(WRITING), work).await
+    }
+
+    /// How many connections are in use, and how many there may be.
+    pub(super) fn in_use(&self) -> (u64, u64) {
+        (self.most.saturating_sub(self.shared.room.available_permits() as u64), self.most)
     }
 
     /// Waits for the calls under way and closes the connections; later calls fail.

@@ -132,6 +132,10 @@ impl Store for PostgresStore {
         self.announcer.subscribe()
     }
 
+    fn connections(&self) -> (u64, u64) {
+        self.connections.in_use()
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.connections.call(|call| Box::pin(check_schema(call.db))).await
     }

@@ -151,6 +151,11 @@ impl Store for SqliteStore {
         self.signals.subscribe()
     }
 
+    /// Those that read.
+    fn connections(&self) -> (u64, u64) {
+        self.readers.in_use()
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.readers.read(check_schema).await
     }

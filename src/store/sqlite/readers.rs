@@ -47,6 +47,12 @@ impl Readers {
         answer
     }
 
+    /// How many connections are in use, and how many there may be.
+    pub(super) fn in_use(&self) -> (u64, u64) {
+        let most = u64::from(self.most);
+        (most.saturating_sub(self.turns.available_permits() as u64), most)
+    }
+
     /// Waits for the reads under way and closes the connections. Reads after it fail.
     pub(super) async fn close(&self) {
         // Fails only where it was closed before.

@@ -164,6 +164,22 @@ impl RestClient {
         shown
     }
 
+    /// The status of the answer, and its text.
+    pub(crate) async fn get_text(&self, address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        let url = format!("http://{address}{path}").parse().unwrap();
+        let limits = CallLimits { deadline: Instant::now() + Duration::from_secs(30), body_cap: 1 << 20 };
+        let header = |(name, value): &(&str, &str)| (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+        let request = OutboundRequest {
+            method: Method::Get,
+            url,
+            headers: headers.iter().map(header).collect(),
+            body: None,
+            client_certificate: None,
+        };
+        let answer = self.0.call(request, limits).await.unwrap();
+        (answer.status, String::from_utf8(answer.body.to_vec()).unwrap())
+    }
+
     pub(crate) async fn call(
         &self,
         method: Method,

@@ -16,13 +16,14 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use webhook_dispatcher::api::{self, ApiSettings, ApiState};
+use webhook_dispatcher::config::MetricsAccess;
 use webhook_dispatcher::dashboard::{self, DashboardSettings, DashboardState};
 use webhook_dispatcher::delivery::trial::TryOut;
 use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::allowance::Allowance;
 use webhook_dispatcher::domain::client::{ApiKey, KeyHash, Role};
 use webhook_dispatcher::domain::ids::{IdSource, WebhookId};
-use webhook_dispatcher::domain::lane::{LaneView, Lanes};
+use webhook_dispatcher::domain::lane::{LaneCounts, LaneView, Lanes};
 use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
 use webhook_dispatcher::domain::webhook::Webhook;
 use webhook_dispatcher::intake::{Bounds, Intake};
@@ -30,6 +31,7 @@ use webhook_dispatcher::store::Store;
 use webhook_dispatcher::store::group_commit::GroupLimits;
 use webhook_dispatcher::store::records::{DeliveryFilter, EventFilter, Page, Scope};
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
+use webhook_dispatcher::telemetry::metrics::{DeliveryMetrics, Exporter, TokenMetrics};
 
 use super::dispatcher::{Setup, worker};
 use super::keys;
@@ -108,6 +110,12 @@ impl StandInLanes {
 }
 
 impl Lanes for StandInLanes {
+    fn counts(&self) -> LaneCounts {
+        let mut counts = LaneCounts::default();
+        self.0.lock().unwrap().values().for_each(|lane| counts.add(lane));
+        counts
+    }
+
     fn view(&self, webhook: &Webhook) -> LaneView {
         let idle = LaneView::idle(webhook.definition.delivery.max_in_flight.unwrap_or(16));
         self.0.lock().unwrap().get(&webhook.id).copied().unwrap_or(idle)
@@ -143,6 +151,7 @@ impl Rest {
             intake: Arc::clone(&intake),
             lanes: Arc::<StandInLanes>::clone(&lanes),
             trials: Arc::new(TryOut::new(worker(&Setup { allow: setup.allow, ..Setup::default() }, &told), told)),
+            metrics: Arc::new(Exporter::new("1.0.0", intake.metrics(), &DeliveryMetrics::default(), &TokenMetrics::default())),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             key_chance: Box::new(move || [keys_made.fetch_add(1, Ordering::SeqCst); 24]),
@@ -152,6 +161,7 @@ impl Rest {
                 time_offset: FixedOffset::west_opt(3 * 3_600).unwrap(),
                 allow_http: setup.allow_http,
                 addresses: AddressPolicy::new(setup.allow.iter().map(|network| network.parse().unwrap()).collect()),
+                metrics_access: MetricsAccess::Loopback,
                 requests: setup.requests,
                 unknown_keys: setup.unknown_keys,
             },

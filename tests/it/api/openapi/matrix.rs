@@ -129,7 +129,9 @@ async fn picture(world: &World, tenant: &Tenant) -> Vec<Value> {
 async fn no_list_shows_anything_of_another_client() {
     let world = World::new().await;
 
-    for operation in protected().await.iter().filter(|operation| operation.method == "GET" && !operation.names_a_thing()) {
+    // Metrics count for all clients together, and name nothing of any.
+    let is_list = |operation: &&Operation| operation.method == "GET" && !operation.names_a_thing() && operation.id != "showMetrics";
+    for operation in protected().await.iter().filter(is_list) {
         for role in operation.roles.iter().filter(|role| *role != "root") {
             let own = world.rest.get(&operation.path).key(world.key(role)).send().await;
             let answer = world.rest.get(&operation.path).key(key_of(&world.other, role)).send().await;

@@ -1,6 +1,6 @@
 //! What people change, whichever way they ask: the use cases that the API and the dashboard share.
 //!
-//! Whoever calls has let somebody in and says so with [`By`]; nothing here knows HTTP, JSON answers or pages. What a
+//! Whoever calls has let somebody in and says so with `By`; nothing here knows HTTP, JSON answers or pages. What a
 //! definition may say is `definition`'s, how it is changed `change`'s, which fields a way in knows `edition`'s.
 
 pub(crate) mod change;

@@ -1,6 +1,6 @@
 //! Says in one sentence why a delivery stands where it stands, for people who ask what happens next.
 //!
-//! What is to be said is decided here, once ([`Explanation`]); how it is said, by a file per language.
+//! What is to be said is decided here, once (`Explanation`); how it is said, by a file per language.
 
 mod english;
 mod portuguese;

@@ -38,9 +38,11 @@ const MILLION: &str = "
         select gen_random_uuid(), c.id, 'document.finished', 'doc' || n, '', 'key' || n, now()
         from client c, generate_series(1, 10000) n where c.name = 'client';
     create temporary table e as select id, client_id, row_number() over () - 1 as place from event where idempotency_key is not null;
-    insert into delivery (id, event_id, webhook_id, client_id, state, due_at, attempts, claim_token, claimed_by, created_at, finished_at)
+    insert into delivery (id, event_id, webhook_id, client_id, state, dead_letter_reason, due_at, attempts, claim_token, claimed_by,
+            created_at, finished_at)
         select gen_random_uuid(), e.id, w.id, e.client_id,
-            case when n % 50 = 0 then 'pending' when n % 1000 = 1 then 'in_flight' else 'delivered' end, now(), 0,
+            case when n % 50 = 0 then 'pending' when n % 1000 = 1 then 'in_flight' when n % 100 = 3 then 'dead_lettered' else 'delivered' end,
+            case when n % 100 = 3 then 'exhausted' end, now(), 0,
             case when n % 1000 = 1 then gen_random_uuid() end, case when n % 1000 = 1 then gen_random_uuid() end, now(),
             case when n % 50 <> 0 and n % 1000 <> 1 then now() end
         from generate_series(1, 1000000) n join w on w.place = n % 100 join e on e.place = n % 10000;
@@ -127,7 +129,7 @@ const PAGE: u32 = 50;
 
 /// How many rows a page of a list may look at: a few of several tables for each that it shows, and what a narrow index holds
 /// of a state that is rare.
-const MOST_READ: u64 = 5_000;
+const MOST_READ: u64 = 10_000;
 
 /// How many rows of tables a statement looks at, shown and passed over.
 async fn rows_read(db: &mut PgConnection, mut query: QueryBuilder<Postgres>) -> (u64, String) {

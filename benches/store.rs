@@ -74,7 +74,7 @@ impl Filled {
             payload: Bytes::from_static(PAYLOAD),
             created_at: now,
         };
-        NewEvent { event, idempotency_key: Some(format!("key-{id}")), due_at: now }
+        NewEvent { event, idempotency_key: Some(format!("key-{id}")), due_at: now, whole_payload: None, kept_unwanted: true }
     }
 
     async fn claim(&self, count: usize) -> Vec<ClaimedDelivery> {
@@ -96,6 +96,7 @@ fn webhook(client_id: ClientId, ids: &IdSource) -> Webhook {
         name: "webhook".to_owned(),
         type_code: Some(0),
         events: vec![EventType::document_finished()],
+        catalog: None,
         method: Method::Post,
         headers: None,
         url: TargetUrl::parse("https://receiver.example/:id", IdInUrl::Required).expect("the url is valid"),

@@ -29,8 +29,10 @@ pub(crate) use self::secrets::{Rotated, new_secrets_key, rotate};
 use self::stores::OpenStore;
 use crate::alerts::{AlertSettings, Alerts, Notices, Recipient};
 use crate::api::{self, ApiSettings, ApiState, BodyPace, ServerLimits};
-use crate::config::Config;
+use crate::catalog::Catalogs;
+use crate::config::{Config, OcrErrors};
 use crate::delivery::PoolSettings;
+use crate::delivery::definitions::Definitions;
 use crate::delivery::lanes::{BreakerSettings, LaneSettings};
 use crate::delivery::pool::Pool;
 use crate::delivery::sender::Sender;
@@ -103,10 +105,12 @@ impl App {
         let new_root_key = foundation.ensure_root_key(config).await.context("no root key could be made")?;
 
         let alerts = alerts(config, &foundation, &membership, Arc::clone(&caller));
-        let worker = worker(config, &foundation, caller)?;
+        let catalogs = Arc::new(Catalogs::load(&config.catalog.built_in, config.catalog.folder())?);
+        let settings = pool_settings(config, &catalogs)?;
+        let worker = worker(&settings, config, &foundation, caller);
         let token_metrics = worker.token_metrics().clone();
-        let trials: Arc<dyn Trials> = Arc::new(TryOut::new(Arc::clone(&worker), Arc::clone(clock)));
-        let pool = Pool::new(Arc::clone(&membership), Arc::clone(store), Arc::clone(clock), worker, pool_settings(config)?);
+        let trials = trials(&worker, &foundation, &catalogs);
+        let pool = Pool::new(Arc::clone(&membership), Arc::clone(store), Arc::clone(clock), worker, settings);
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config), intake_bounds(config)));
 
         let metrics = Arc::new(Exporter::new(env!("CARGO_PKG_VERSION"), intake.metrics(), pool.metrics(), &token_metrics));
@@ -132,11 +136,12 @@ impl App {
             metrics,
             clock: Arc::clone(clock),
             ids: Arc::clone(ids),
+            catalogs: Arc::clone(&catalogs),
             key_chance: chance.key_source(),
             signing_chance: chance.seed_source(),
             settings: api_settings(config, addresses.clone()),
         });
-        let router = dashboard::beside(router, config, &foundation, (pool.clone(), trials, addresses), stop_api.clone());
+        let router = dashboard::beside(router, config, &foundation, (pool.clone(), trials, addresses, catalogs), stop_api.clone());
         let api = tokio::spawn(api::serve(listener, router, server_limits(config), stop_api.clone()));
         let store = Arc::clone(store);
         let drain_limit = config.server.drain();
@@ -259,11 +264,16 @@ fn alerts(config: &Config, foundation: &Foundation, membership: &Arc<Membership>
     Alerts::new(Arc::clone(store), Arc::clone(membership), Notices::new(caller, Arc::clone(ids), recipient), settings)
 }
 
-fn worker(config: &Config, foundation: &Foundation, caller: Arc<dyn Caller>) -> anyhow::Result<Arc<Worker>> {
+fn worker(settings: &PoolSettings, config: &Config, foundation: &Foundation, caller: Arc<dyn Caller>) -> Arc<Worker> {
     let Foundation { clock, chance, .. } = foundation;
     let tokens = AccessTokens::new(Arc::clone(&caller), Arc::clone(clock), token_settings(config));
     let chance = StdRng::from_seed(chance.seed());
-    Ok(Arc::new(Worker::new(Sender::new(caller, tokens), Arc::clone(clock), pool_settings(config)?, chance)))
+    Arc::new(Worker::new(Sender::new(caller, tokens), Arc::clone(clock), settings.clone(), chance))
+}
+
+fn trials(worker: &Arc<Worker>, foundation: &Foundation, catalogs: &Arc<Catalogs>) -> Arc<dyn Trials> {
+    let definitions = Definitions::new(Arc::clone(&foundation.store), Arc::clone(catalogs));
+    Arc::new(TryOut::new(Arc::clone(worker), Arc::clone(&foundation.clock), definitions))
 }
 
 /// Starts what only a node does that delivers.
@@ -301,9 +311,10 @@ fn duties(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<Schedul
     all.into_iter().map(|(duty, schedule)| Ok(ScheduledDuty { duty, schedule: schedule.parse()? })).collect()
 }
 
-fn pool_settings(config: &Config) -> anyhow::Result<PoolSettings> {
+fn pool_settings(config: &Config, catalogs: &Arc<Catalogs>) -> anyhow::Result<PoolSettings> {
     Ok(PoolSettings {
         lanes: lane_settings(config)?,
+        catalogs: Arc::clone(catalogs),
         timeout: config.delivery.timeout(),
         poll_interval: config.delivery.poll_interval(),
         claim_batch: u32::try_from(config.delivery.claim_batch)?,
@@ -366,6 +377,7 @@ fn api_settings(config: &Config, addresses: AddressPolicy) -> ApiSettings {
         max_body_bytes: config.server.max_body_bytes,
         time_offset: config.server.time_offset,
         allow_http: config.egress.allow_http,
+        keeps_ocr_errors: config.catalog.ocr_errors == OcrErrors::Keep,
         addresses,
         metrics_access: config.server.metrics_access,
         requests: Allowance::per_second(config.api.requests_per_second, config.api.request_burst),

@@ -22,6 +22,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`domain`] | the words and the pure rules: states, schedules, urls, authorization, addresses, signatures |
+//! | [`catalog`] | what the systems are like that we send for: events, payloads, way of sending; one file each |
 //! | [`secrets`] | how secrets are kept at rest: keys, the ring of those that live, envelopes |
 //! | [`store`] | the contract of what is kept, and behind it SQLite for one process, PostgreSQL for many |
 //! | [`egress`] | the one guarded way to call a url that a customer typed |
@@ -42,7 +43,7 @@
 //!
 //! # Which way dependencies point
 //!
-//! `domain` and `secrets` know nobody. `config` and `store` know those two, `egress` knows `domain`, `token` knows `egress`, `node` and `management` know `store`; `intake`,
+//! `domain` and `secrets` know nobody. `config` and `store` know those two, `catalog` and `egress` know `domain`, `token` knows `egress`, `node` and `management` know `store`; `intake`,
 //! `delivery`, `maintenance`, `alerts`, `api` and `dashboard` know those and never one another, but for the API, which reaches the queue through `intake`. What counts something knows
 //! `telemetry`, which knows `domain`. Only `app` and what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api` and
 //! `dashboard` (and in the demonstration's receiver), `reqwest` in `egress`.
@@ -50,6 +51,7 @@
 pub mod alerts;
 pub mod api;
 pub mod app;
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod dashboard;

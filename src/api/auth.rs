@@ -112,19 +112,28 @@ impl<P: Wanted> FromRequestParts<Api> for Allowed<P> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let now = api.clock.now();
-        let remote_address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical());
         let key = presented_key(parts).ok_or(ApiError::Unauthenticated)?;
-        let Some(holder) = known_holder(api, key, now).await? else {
-            return Err(refusal(api, remote_address, now).await);
-        };
-        api.requests.take(holder.key_id, now).await.map_err(|wait| ApiError::TooManyRequests { wait })?;
-        if !holder.role.allows(P::PERMISSION) {
-            return Err(ApiError::Forbidden);
-        }
-        let scope = scope(api, holder, &parts.headers, now).await?;
-        Ok(Self { caller: Caller { holder, remote_address, scope }, permission: PhantomData })
+        Ok(Self { caller: known(api, parts, key, P::PERMISSION).await?, permission: PhantomData })
     }
+}
+
+/// Who calls with `key`, however it was presented, if that allows what is wanted.
+///
+/// # Errors
+///
+/// Refuses a key that opens nothing, one that is used too much, and one that is not for this.
+pub(super) async fn known(api: &Api, parts: &Parts, key: &str, wanted: Permission) -> Result<Caller, ApiError> {
+    let now = api.clock.now();
+    let remote_address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical());
+    let Some(holder) = known_holder(api, key, now).await? else {
+        return Err(refusal(api, remote_address, now).await);
+    };
+    api.requests.take(holder.key_id, now).await.map_err(|wait| ApiError::TooManyRequests { wait })?;
+    if !holder.role.allows(wanted) {
+        return Err(ApiError::Forbidden);
+    }
+    let scope = scope(api, holder, &parts.headers, now).await?;
+    Ok(Caller { holder, remote_address, scope })
 }
 
 impl<P: Wanted> Input for Allowed<P> {

@@ -165,7 +165,8 @@ impl ApiError {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// The status that it is answered with.
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::UnreadableBody | Self::NotUtf8 | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -196,7 +197,8 @@ impl ApiError {
         }
     }
 
-    fn log(&self) {
+    /// Logs what a caller is not told.
+    pub(super) fn log(&self) {
         match self {
             Self::NotReady(error) => tracing::warn!(error = %chain(error), "the store is not ready"),
             // Every caller meets these while the store is away, of which the heartbeat tells once.

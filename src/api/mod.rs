@@ -18,6 +18,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod body;
+mod catalogs;
 mod clients;
 mod deliveries;
 mod enqueue;
@@ -35,6 +36,7 @@ mod query;
 mod rates;
 mod redelivery_jobs;
 mod server;
+mod sienge;
 mod state;
 mod stats;
 mod webhooks;
@@ -58,7 +60,7 @@ use crate::management::fields;
 
 /// The whole interface as a service.
 pub fn router(state: ApiState) -> Router {
-    guarded(all_routes(), state)
+    guarded(all_routes().beside(sienge::routes()), state)
 }
 
 /// Every route, in the order in which they are described.
@@ -74,6 +76,7 @@ fn all_routes() -> Routes {
         .merge(clients::routes())
         .merge(api_keys::routes())
         .merge(audit::routes())
+        .merge(catalogs::routes())
         .merge(nodes::routes())
         .merge(key_set::routes())
         .merge(metrics::routes())

@@ -10,6 +10,7 @@ use super::key_cache::KeyCache;
 use super::key_uses::KeyUses;
 use super::metrics::LastLook;
 use super::rates::{Neighbourhood, Rates};
+use crate::catalog::Catalogs;
 use crate::config::MetricsAccess;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::allowance::Allowance;
@@ -45,6 +46,8 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     /// New ids.
     pub ids: Arc<IdSource>,
+    /// The systems whose events are known.
+    pub catalogs: Arc<Catalogs>,
     /// The random part of new API keys.
     pub key_chance: KeyChance,
     /// What new signing keys are made of.
@@ -62,6 +65,8 @@ pub struct ApiSettings {
     pub time_offset: FixedOffset,
     /// Whether webhooks may be called without TLS.
     pub allow_http: bool,
+    /// Whether documents that ended in error are kept apart and not told as finished.
+    pub keeps_ocr_errors: bool,
     /// Which addresses may be called: a url that names any other is refused at once.
     pub addresses: AddressPolicy,
     /// Who may read metrics.
@@ -102,7 +107,7 @@ impl Api {
 
     /// What the use cases that the dashboard has too work with.
     pub(super) fn desk(&self) -> Desk<'_> {
-        let rules = Rules { allow_http: self.settings.allow_http, addresses: &self.settings.addresses };
+        let rules = Rules { allow_http: self.settings.allow_http, addresses: &self.settings.addresses, catalogs: &self.catalogs };
         Desk { store: &*self.store, ids: &self.ids, rules }
     }
 

@@ -6,6 +6,7 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use super::Foundation;
+use crate::catalog::Catalogs;
 use crate::config::Config;
 use crate::dashboard::{self, DashboardSettings, DashboardState};
 use crate::domain::address_policy::AddressPolicy;
@@ -17,7 +18,7 @@ pub(super) fn beside(
     router: Router,
     config: &Config,
     foundation: &Foundation,
-    (lanes, trials, addresses): (Arc<dyn Lanes>, Arc<dyn Trials>, AddressPolicy),
+    (lanes, trials, addresses, catalogs): (Arc<dyn Lanes>, Arc<dyn Trials>, AddressPolicy, Arc<Catalogs>),
     stop: CancellationToken,
 ) -> Router {
     if !config.dashboard.enabled || !config.node.role.answers() {
@@ -28,6 +29,7 @@ pub(super) fn beside(
         store: Arc::clone(store),
         lanes,
         trials,
+        catalogs,
         clock: Arc::clone(clock),
         ids: Arc::clone(ids),
         token_chance: chance.seed_source(),

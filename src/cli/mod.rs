@@ -3,6 +3,7 @@
 //! The only place that reads the process's environment. What people read goes to standard output, logs go to standard
 //! error.
 
+mod catalogs;
 mod check_config;
 mod demo;
 mod secrets;
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Shows the whole way of a delivery on this machine: a dispatcher, a receiver, documents.
     Demo(demo::DemoArgs),
+    /// Checks files that say what further systems are like.
+    Catalogs(catalogs::CatalogsArgs),
     /// Prints the configuration as it would be used, secrets masked.
     CheckConfig(ConfigArgs),
     /// Makes keys for the secrets of webhooks, and encrypts secrets under a new one.
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Catalogs(args) => catalogs::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::Secrets(args) => secrets::run(args),
         Command::Verify(args) => return verify::run(&args),

@@ -8,6 +8,7 @@
 mod alerts;
 mod api;
 mod as_text;
+mod catalog;
 mod check;
 mod dashboard;
 mod delivery;
@@ -36,6 +37,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::alerts::AlertsConfig;
 pub use self::api::ApiConfig;
+pub use self::catalog::{CatalogConfig, OcrErrors};
 use self::check::Check;
 pub use self::dashboard::DashboardConfig;
 pub use self::delivery::DeliveryConfig;
@@ -77,6 +79,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// How events are taken in.
     pub intake: IntakeConfig,
+    /// Which systems' events are known.
+    pub catalog: CatalogConfig,
     /// How many deliveries run at once, for how long, and what is kept of them.
     pub delivery: DeliveryConfig,
     /// What is borne from receivers that hang or are not there.
@@ -123,6 +127,7 @@ impl Config {
         SecretsConfig::validate(&mut Check::of("secrets", layers));
         StoreConfig::validate(&mut Check::of("store", layers));
         IntakeConfig::validate(&mut Check::of("intake", layers));
+        CatalogConfig::validate(&mut Check::of("catalog", layers));
         DeliveryConfig::validate(&mut Check::of("delivery", layers));
         LanesConfig::validate(&mut Check::of("lanes", layers));
         RetryConfig::validate(&mut Check::of("retry", layers));

@@ -129,5 +129,6 @@ const fn kind(w: &Words, kind: ObjectKind) -> &'static str {
         ObjectKind::Delivery => w.delivery,
         ObjectKind::Event => w.event,
         ObjectKind::RedeliveryJob => w.redelivery_job,
+        ObjectKind::Catalog => w.catalog_settled,
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::guesses::Guesses;
 use super::live::Pulse;
 use super::view::Moment;
+use crate::catalog::Catalogs;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::ids::IdSource;
 use crate::domain::lane::Lanes;
@@ -33,6 +34,8 @@ pub struct DashboardState {
     pub lanes: Arc<dyn Lanes>,
     /// How webhooks are tried out.
     pub trials: Arc<dyn Trials>,
+    /// The systems whose events are known.
+    pub catalogs: Arc<Catalogs>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
@@ -85,7 +88,7 @@ impl Dashboard {
 
     /// What the use cases that the API has too work with.
     pub(super) fn desk(&self) -> Desk<'_> {
-        let rules = Rules { allow_http: self.settings.allow_http, addresses: &self.settings.addresses };
+        let rules = Rules { allow_http: self.settings.allow_http, addresses: &self.settings.addresses, catalogs: &self.catalogs };
         Desk { store: &*self.store, ids: &self.ids, rules }
     }
 

@@ -38,7 +38,8 @@ async fn test(State(dash): State<Dashboard>, visitor: May<Operate>, Path(id): Pa
     let webhook = webhooks::find(dash.desk(), visitor.scope(), id_of(&id)?, Edition::V1).await?;
     let frame = Frame::of(&visitor, Section::Webhooks, format!("{}: {}", w.test, webhook.definition.name), None);
     let event_type = webhook.definition.events.first().cloned().unwrap_or_else(EventType::document_finished);
-    let event = example(dash.ids.next(now), webhook.client_id, event_type, EXAMPLE_SUBJECT.to_owned(), now);
+    let mut event = example(dash.ids.next(now), webhook.client_id, event_type, EXAMPLE_SUBJECT.to_owned(), now);
+    dash.catalogs.make_typical(&mut event);
     let back = format!("{PATH}/{}", webhook.id);
     let attempt = dash.trials.test(webhook, &event).await.map_err(|_| PageError::Conflict(Clash::TestUnderWay))?;
     page(&TrialPage { frame, w, attempt: AttemptView::of(&dash, w, &attempt), back })

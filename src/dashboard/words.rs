@@ -295,6 +295,7 @@ words! {
     // Audit.
     event: "event" | "evento",
     redelivery_job: "redelivery of many" | "reenvio em massa",
+    catalog_settled: "settings of a catalogue" | "configurações de um catálogo",
     audit_object: "About the thing with this id" | "Sobre o objeto com este id",
     when: "When" | "Quando",
     who: "Who" | "Quem",

@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::catalog::{Catalogs, Sender};
+use crate::domain::catalog::CatalogName;
 use crate::domain::headers::{Headers, holds_secret};
 use crate::domain::ids::WebhookId;
+use crate::domain::retry::RetryPolicy;
 use crate::domain::webhook::{AuthorizationPlan, Webhook};
 use crate::store::records::Scope;
 use crate::store::{Store, StoreError};
@@ -19,13 +23,26 @@ pub struct Definition {
     pub webhook: Arc<Webhook>,
     /// Its own headers, with the content type that a body needs; without any `Authorization` that ours replaces.
     pub headers: HeaderMap,
+    /// The catalogue in whose way it is called; `None` for the dispatcher's own way.
+    pub sender: Option<Sender>,
+    /// The catalogue that it names and that is not known any more: nothing can be sent then.
+    pub missing_catalog: Option<CatalogName>,
+    /// The deadline of an attempt, where the webhook or its catalogue has one.
+    pub timeout: Option<Duration>,
+    /// When to try again, where the webhook or its catalogue says so.
+    pub retry: Option<RetryPolicy>,
 }
 
 impl Definition {
-    /// Makes a webhook ready.
-    pub(super) fn new(webhook: Webhook) -> Self {
+    fn new(webhook: Webhook, sender: Option<Sender>) -> Self {
         let headers = base_headers(&webhook);
-        Self { webhook: Arc::new(webhook), headers }
+        let own = &webhook.definition.delivery;
+        let sending = sender.as_ref().map(|sender| &sender.catalog.sending);
+        let timeout = own.timeout.or_else(|| sending.and_then(|sending| sending.timeout));
+        let retry = own.retry.clone().or_else(|| sending.and_then(|sending| sending.retry.clone()));
+        let missing_catalog = webhook.definition.catalog.clone().filter(|_| sender.is_none());
+        let sender = sender.filter(|sender| !sender.catalog.sending.is_plain());
+        Self { webhook: Arc::new(webhook), headers, sender, missing_catalog, timeout, retry }
     }
 }
 
@@ -51,14 +68,15 @@ fn base_headers(webhook: &Webhook) -> HeaderMap {
 /// The definitions in use.
 pub struct Definitions {
     store: Arc<dyn Store>,
+    catalogs: Arc<Catalogs>,
     known: RwLock<HashMap<WebhookId, Arc<Definition>>>,
 }
 
 impl Definitions {
     /// None known yet.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, known: RwLock::default() }
+    pub fn new(store: Arc<dyn Store>, catalogs: Arc<Catalogs>) -> Self {
+        Self { store, catalogs, known: RwLock::default() }
     }
 
     /// Reads in one call what [`Self::get`] would read one by one.
@@ -71,7 +89,8 @@ impl Definitions {
             return Ok(());
         }
         for webhook in self.store.webhooks_named(missing).await? {
-            self.keep(webhook);
+            let definition = self.made_ready(webhook).await?;
+            self.keep(definition);
         }
         Ok(())
     }
@@ -88,7 +107,17 @@ impl Definitions {
             self.forget(id);
             return Ok(None);
         };
-        Ok(Some(self.keep(webhook)))
+        let definition = self.made_ready(webhook).await?;
+        Ok(Some(self.keep(definition)))
+    }
+
+    /// A webhook, ready for sending, whether it is stored or not. It is not kept.
+    ///
+    /// # Errors
+    /// When what its catalogue needs cannot be read.
+    pub async fn made_ready(&self, webhook: Webhook) -> Result<Definition, StoreError> {
+        let sender = self.sender(&webhook).await?;
+        Ok(Definition::new(webhook, sender))
     }
 
     fn known(&self, id: WebhookId, version: i64) -> Option<Arc<Definition>> {
@@ -96,10 +125,20 @@ impl Definitions {
         known.get(&id).filter(|known| known.webhook.version >= version).map(Arc::clone)
     }
 
-    fn keep(&self, webhook: Webhook) -> Arc<Definition> {
-        let (id, definition) = (webhook.id, Arc::new(Definition::new(webhook)));
+    fn keep(&self, definition: Definition) -> Arc<Definition> {
+        let (id, definition) = (definition.webhook.id, Arc::new(definition));
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&definition));
         definition
+    }
+
+    /// The webhook's catalogue, made ready for its client; `None` where it names none, or one that is not known any more.
+    async fn sender(&self, webhook: &Webhook) -> Result<Option<Sender>, StoreError> {
+        let Some(catalog) = webhook.definition.catalog.as_ref().and_then(|name| self.catalogs.get(name)) else {
+            return Ok(None);
+        };
+        let Some(client) = self.store.client(webhook.client_id).await? else { return Ok(None) };
+        let settled = self.store.client_catalog(client.id, catalog.name.clone()).await?;
+        Ok(Some(Sender::new(Arc::clone(catalog), &client, settled)))
     }
 
     /// Reads every webhook anew when it is next asked for.

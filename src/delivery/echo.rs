@@ -18,8 +18,12 @@ impl Echoes {
     /// The secrets in the headers of a request, which are those that are marked as sensitive: the whole value, and what
     /// follows the scheme in it.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let values = headers.values().filter(|value| value.is_sensitive()).flat_map(|value| {
-            let whole = Bytes::copy_from_slice(value.as_bytes());
+        Self::of_values(headers.values().filter(|value| value.is_sensitive()).map(|value| Bytes::copy_from_slice(value.as_bytes())))
+    }
+
+    /// These secrets: each as a whole, and what follows the scheme in it.
+    pub(super) fn of_values(values: impl Iterator<Item = Bytes>) -> Self {
+        let values = values.flat_map(|whole| {
             let credentials = whole.iter().position(|&byte| byte == b' ').map(|at| whole.slice(at + 1..));
             [Some(whole), credentials].into_iter().flatten()
         });

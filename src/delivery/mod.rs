@@ -1,6 +1,6 @@
 //! From a due delivery to its recorded attempt. Read in this order:
 //!
-//! 1. [`pool`] claims what is due and has room, and starts a worker for each delivery;
+//! 1. [`pool`] claims what is due and has room, has it made `ready`, and starts a worker for each delivery;
 //! 2. [`lanes`] says what has room: the limits of every webhook and of the whole node;
 //! 3. [`worker`] carries out one attempt, from the access token to the record;
 //! 4. [`request`] puts the request together, [`sender`] sends it, logging in where the webhook says so, and `echo` masks
@@ -17,15 +17,18 @@ mod echo;
 pub mod lanes;
 pub mod outcome;
 pub mod pool;
+mod ready;
 pub mod recorder;
 pub mod request;
 pub mod sender;
 pub mod trial;
 pub mod worker;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::lanes::LaneSettings;
+use crate::catalog::Catalogs;
 use crate::domain::retry::RetryPolicy;
 
 /// What the configuration says of deliveries.
@@ -41,6 +44,8 @@ pub struct PoolSettings {
     pub claim_batch: u32,
     /// The most attempts in one commit.
     pub record_batch: usize,
+    /// The systems in whose way webhooks may be called.
+    pub catalogs: Arc<Catalogs>,
     /// How much of a receiver's answer is kept, in bytes.
     pub kept_body_bytes: usize,
     /// The schedule of a webhook that has none of its own.

@@ -8,7 +8,6 @@
 //!
 //! The production loop and the tests take the same steps: [`Pool::look_for_due`] and [`Pool::run_once`].
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +25,7 @@ use super::PoolSettings;
 use super::definitions::Definitions;
 use super::lanes::LaneTable;
 use super::outcome::Sign;
+use super::ready::{group_by_lane, made_ready, newest_version};
 use super::recorder::{Recorder, Unrecorded};
 use super::worker::{Ended, Feedback, Ready, Worker};
 use crate::domain::delivery::Transition;
@@ -86,7 +86,7 @@ impl Pool {
         let (abort, metrics) = (CancellationToken::new(), DeliveryMetrics::default());
         Arc::new(Self {
             membership,
-            definitions: Definitions::new(Arc::clone(&store)),
+            definitions: Definitions::new(Arc::clone(&store), Arc::clone(&settings.catalogs)),
             recorder: Recorder::new(Arc::clone(&store), settings.record_batch, abort.clone(), metrics.clone()),
             metrics,
             lanes: Mutex::new(LaneTable::new(settings.lanes)),
@@ -326,18 +326,16 @@ impl Pool {
         result
     }
 
-    /// Adds the definition. Of a webhook that is deleted by now, or cannot be read, nothing is ready: the claims go back.
+    /// Adds what an attempt needs. Where something is missing nothing is ready: the claims go back.
     async fn make_ready(&self, id: WebhookId, claimed: Vec<ClaimedDelivery>) -> Result<Vec<Ready>, StoreError> {
-        let Some(version) = newest_version(&claimed) else {
-            return Ok(Vec::new());
-        };
-        let definition = self.definitions.get(id, version).await;
-        if let Ok(Some(definition)) = definition {
-            return Ok(claimed.into_iter().map(|claimed| Ready { claimed, definition: Arc::clone(&definition) }).collect());
+        let claims: Vec<Claim> = claimed.iter().map(|claimed| claimed.claim).collect();
+        let made = made_ready(&*self.store, &self.settings.catalogs, &self.definitions, id, claimed).await;
+        if let Ok(Some(ready)) = made {
+            return Ok(ready);
         }
-        self.owed().extend(claimed.iter().map(|claimed| claimed.claim));
+        self.owed().extend(claims);
         self.give_back_owed().await?;
-        definition.map(|_| Vec::new())
+        made.map(|_| Vec::new())
     }
 
     /// What to claim of the lanes that this node serves. The others lose their turn here and have it there.
@@ -482,16 +480,4 @@ impl Lanes for Pool {
     fn view(&self, webhook: &Webhook) -> LaneView {
         self.lanes().view(webhook.id, &webhook.definition.delivery, self.clock.now())
     }
-}
-
-fn newest_version(claimed: &[ClaimedDelivery]) -> Option<i64> {
-    claimed.iter().map(|claimed| claimed.webhook_version).max()
-}
-
-fn group_by_lane(claimed: Vec<ClaimedDelivery>) -> HashMap<WebhookId, Vec<ClaimedDelivery>> {
-    let mut by_lane: HashMap<_, Vec<_>> = HashMap::new();
-    for claimed in claimed {
-        by_lane.entry(claimed.webhook_id).or_default().push(claimed);
-    }
-    by_lane
 }

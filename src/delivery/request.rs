@@ -4,6 +4,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 
 use super::definitions::Definition;
+use crate::catalog::{Occasion, Sender, Unrenderable};
+use crate::domain::catalog::CatalogName;
 use crate::domain::event::Event;
 use crate::domain::signature::http_message::Message;
 use crate::domain::signature::{digest, http_message, standard};
@@ -18,29 +20,67 @@ const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static(standard::HEADER);
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 
+/// Why an event makes no request.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsendable {
+    /// No url can carry its subject.
+    #[error(transparent)]
+    Url(#[from] UnsendableUrl),
+    /// The catalogue makes none of it.
+    #[error(transparent)]
+    Catalog(#[from] Unrenderable),
+    /// The webhook is called in the way of a catalogue that is not known any more.
+    #[error("the catalogue {0} is not known any more")]
+    UnknownCatalog(CatalogName),
+    /// Its payload held secrets, which are kept only as long as its deliveries wait.
+    #[error("the secrets of the payload are not kept any more")]
+    SecretsGone,
+}
+
 /// The request that tells the receiver of `event`, without its authorization.
 ///
 /// `webhook-id` is the event's id, the same on every attempt; `webhook-timestamp` is this attempt's time in seconds.
 /// POST and PUT carry the payload's bytes as they were received. It is signed by every key of the webhook that is valid
 /// `now`.
 ///
+/// A webhook that is called in a catalogue's way carries what that catalogue says instead.
+///
 /// # Errors
-/// When no url can carry the event's subject.
-pub fn build(definition: &Definition, event: &Event, now: Timestamp) -> Result<OutboundRequest, UnsendableUrl> {
+/// When no url can carry the event's subject, or the catalogue makes no request of the event.
+pub fn build(definition: &Definition, event: &Event, now: Timestamp) -> Result<OutboundRequest, Unsendable> {
+    if let Some(name) = &definition.missing_catalog {
+        return Err(Unsendable::UnknownCatalog(name.clone()));
+    }
     let webhook = &definition.webhook.definition;
     let url = webhook.url.for_subject(&event.subject)?;
-    let mut headers = definition.headers.clone();
-    if let Ok(id) = HeaderValue::try_from(event.id.to_string()) {
-        headers.insert(WEBHOOK_ID, id);
-    }
-    headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now.as_seconds()));
+    let headers = definition.headers.clone();
     let body = webhook.method.carries_body().then(|| event.payload.clone());
     let client_certificate = webhook.authorization.client_certificate.clone();
     let mut request = OutboundRequest { method: webhook.method, url, headers, body, client_certificate };
-    if definition.webhook.signing_keys.current().is_some() {
+    if let Some(sender) = &definition.sender {
+        render(&mut request, sender, Occasion { webhook: &definition.webhook, event, now })?;
+    }
+    let is_signed = definition.webhook.signing_keys.current().is_some();
+    if is_signed || definition.sender.as_ref().is_none_or(|sender| sender.catalog.sending.standard_headers) {
+        insert(&mut request, WEBHOOK_ID, &event.id.to_string());
+        request.headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now.as_seconds()));
+    }
+    if is_signed {
         sign(&mut request, definition, event, now);
     }
     Ok(request)
+}
+
+/// Adds what the catalogue says; headers that the webhook's owner set give way.
+fn render(request: &mut OutboundRequest, sender: &Sender, occasion: Occasion<'_>) -> Result<(), Unrenderable> {
+    let rendered = sender.render(occasion)?;
+    for (name, value) in rendered.headers {
+        request.headers.insert(name, value);
+    }
+    if let (Some(body), Some(rendered)) = (&mut request.body, rendered.body) {
+        *body = rendered;
+    }
+    Ok(())
 }
 
 fn sign(request: &mut OutboundRequest, definition: &Definition, event: &Event, now: Timestamp) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
@@ -37,6 +38,15 @@ pub struct SendReport {
     pub sent: Sent,
     /// How long logging in took, or waiting for a login; `None` where a kept token did.
     pub login_took: Option<Duration>,
+}
+
+impl SendReport {
+    /// Takes out of the answer what came back of these secrets.
+    pub fn mask(&mut self, secrets: &[Bytes]) {
+        if let Sent::Answered(answer) = &mut self.sent {
+            Echoes::of_values(secrets.iter().cloned()).mask(answer);
+        }
+    }
 }
 
 /// Sends requests.

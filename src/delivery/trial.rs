@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
-use super::definitions::Definition;
+use super::definitions::Definitions;
 use super::request;
 use super::worker::Worker;
 use crate::domain::attempt::Attempt;
@@ -30,23 +30,24 @@ const MOST_AT_ONCE: usize = 16;
 pub struct TryOut {
     worker: Arc<Worker>,
     clock: Arc<dyn Clock>,
+    definitions: Definitions,
     under_way: UnderWay,
 }
 
 type UnderWay = Arc<Mutex<HashSet<WebhookId>>>;
 
 impl TryOut {
-    /// Tries out through `worker`.
+    /// Tries out through `worker`, webhooks that `definitions` make ready.
     #[must_use]
-    pub fn new(worker: Arc<Worker>, clock: Arc<dyn Clock>) -> Self {
-        Self { worker, clock, under_way: UnderWay::default() }
+    pub fn new(worker: Arc<Worker>, clock: Arc<dyn Clock>, definitions: Definitions) -> Self {
+        Self { worker, clock, definitions, under_way: UnderWay::default() }
     }
 }
 
 #[async_trait]
 impl Trials for TryOut {
-    fn preview(&self, webhook: Webhook, event: &Event) -> Result<RequestPreview, Unpresentable> {
-        let definition = Definition::new(webhook);
+    async fn preview(&self, webhook: Webhook, event: &Event) -> Result<RequestPreview, Unpresentable> {
+        let definition = self.definitions.made_ready(webhook).await.map_err(|error| Unpresentable::Request(error.to_string()))?;
         let request = request::build(&definition, event, self.clock.now()).map_err(|error| Unpresentable::Request(error.to_string()))?;
         let authorization = &definition.webhook.definition.authorization;
         let mut headers = masked_headers(&request.headers);
@@ -57,7 +58,8 @@ impl Trials for TryOut {
 
     async fn test(&self, webhook: Webhook, event: &Event) -> Result<Attempt, TrialRefused> {
         let _turn = Turn::take(&self.under_way, webhook.id)?;
-        Ok(self.worker.try_out(&Definition::new(webhook), event).await)
+        let definition = self.definitions.made_ready(webhook).await.map_err(|_| TrialRefused::NotReady)?;
+        Ok(self.worker.try_out(&definition, event).await)
     }
 }
 

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::rngs::StdRng;
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 
 use super::definitions::Definition;
 use super::outcome::Sign;
+use super::request::Unsendable;
 use super::sender::{SendReport, Sender, Sent};
 use super::{PoolSettings, outcome, request};
 use crate::domain::attempt::{Attempt, AttemptOutcome, Exchange, FailureReason, Phases};
@@ -21,7 +23,7 @@ use crate::domain::ids::WebhookId;
 use crate::domain::retry::{clamp_retry_after, parse_retry_after};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::trial;
-use crate::egress::{Answer, CallLimits, SendError};
+use crate::egress::{Answer, CallLimits, OutboundRequest, SendError};
 use crate::store::records::{AttemptRecord, ClaimedDelivery};
 use crate::telemetry::metrics::TokenMetrics;
 use crate::token::LoginFailure;
@@ -36,6 +38,10 @@ pub struct Ready {
     pub claimed: ClaimedDelivery,
     /// Its webhook.
     pub definition: Arc<Definition>,
+    /// Whether the payload is masked and what was secret in it is gone.
+    pub is_incomplete: bool,
+    /// What the payload holds of secrets.
+    pub secrets: Vec<Bytes>,
 }
 
 /// An attempt that ended.
@@ -104,7 +110,9 @@ impl Worker {
     /// One attempt, from its first byte to what follows from it. Ends by the webhook's deadline.
     pub async fn attempt(&self, ready: &Ready) -> Ended {
         let started_at = self.clock.now();
-        let finding = self.find_out(&ready.definition, &ready.claimed.event, started_at, None).await;
+        let build = || request::build(&ready.definition, &ready.claimed.event, started_at);
+        let request = if ready.is_incomplete { Err(Unsendable::SecretsGone) } else { build() };
+        let finding = self.find_out(&ready.definition, request, &ready.secrets, None).await;
         self.conclude(ready, started_at, finding)
     }
 
@@ -120,24 +128,27 @@ impl Worker {
     pub async fn try_out(&self, definition: &Definition, event: &Event) -> Attempt {
         let started_at = self.clock.now();
         let mark = (HeaderName::from_static(trial::MARK), HeaderValue::from_static("true"));
-        let Finding { outcome, exchange, .. } = self.find_out(definition, event, started_at, Some(mark)).await;
+        let request = request::build(definition, event, started_at);
+        let Finding { outcome, exchange, .. } = self.find_out(definition, request, &[], Some(mark)).await;
         Attempt { number: 1, started_at, finished_at: self.clock.now(), outcome, exchange }
     }
 
     async fn find_out(
         &self,
         definition: &Definition,
-        event: &Event,
-        started_at: Timestamp,
+        request: Result<OutboundRequest, Unsendable>,
+        secrets: &[Bytes],
         mark: Option<(HeaderName, HeaderValue)>,
     ) -> Finding {
-        let timeout = definition.webhook.definition.delivery.timeout.unwrap_or(self.settings.timeout);
+        let timeout = definition.timeout.unwrap_or(self.settings.timeout);
         let limits = CallLimits { deadline: Instant::now() + timeout, body_cap: self.settings.kept_body_bytes };
-        match request::build(definition, event, started_at) {
+        match request {
             Err(unsendable) => Finding::without_answer(AttemptOutcome::Permanent(FailureReason::Unsendable), Some(unsendable.to_string())),
             Ok(mut request) => {
                 request.headers.extend(mark);
-                self.weigh(self.sender.send(definition, request, limits, timeout).await)
+                let mut report = self.sender.send(definition, request, limits, timeout).await;
+                report.mask(secrets);
+                self.weigh(report)
             }
         }
     }
@@ -196,7 +207,7 @@ impl Worker {
     }
 
     fn next_step(&self, ready: &Ready, finding: &Finding, now: Timestamp) -> Transition {
-        let schedule = ready.definition.webhook.definition.delivery.retry.as_ref().unwrap_or(&self.settings.retry);
+        let schedule = ready.definition.retry.as_ref().unwrap_or(&self.settings.retry);
         let retry_at = match finding.outcome {
             AttemptOutcome::Retryable(_) => {
                 schedule.retry_at(ready.claimed.attempt_in_series(), now, finding.retry_after, &mut *self.chance())

@@ -32,6 +32,7 @@ mod rest;
 mod screen;
 mod setup;
 mod stage;
+mod systems;
 
 use std::io::{self, Write};
 use std::pin::{Pin, pin};
@@ -46,11 +47,14 @@ use self::outcome::Outcome;
 use self::play::Play;
 use self::screen::Screen;
 use self::stage::Stage;
+pub use self::systems::System;
 use crate::domain::time::{Clock as _, SystemClock};
 
 /// What the demonstration is to be like.
 #[derive(Clone, Debug)]
 pub struct DemoOptions {
+    /// Which system plays; `None` for the OCR service.
+    pub system: Option<System>,
     /// How many documents are handed in.
     pub documents: usize,
     /// How many of them a second.
@@ -66,6 +70,9 @@ pub struct DemoOptions {
 /// # Errors
 /// When something does not start, and, if it is to end by itself, when a document did not reach its expected end.
 pub async fn run(options: &DemoOptions, stop: impl Future<Output = io::Result<()>>, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    if let Some(system) = options.system {
+        return systems::run(system, options, stop, out).await;
+    }
     let mut screen = Screen::new(out);
     screen.opening(options)?;
     let folder = Folder::make().context("no folder can be made for the store")?;

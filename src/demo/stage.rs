@@ -81,7 +81,7 @@ impl Stage {
 }
 
 /// The defaults, with retries that a person can wait for and leave to call this machine.
-fn config(listen: SocketAddr, store: &Path, settings: &[String]) -> anyhow::Result<Config> {
+pub(super) fn config(listen: SocketAddr, store: &Path, settings: &[String]) -> anyhow::Result<Config> {
     let delays: Vec<String> = RETRY_DELAYS_SECONDS.iter().map(u64::to_string).collect();
     let own = [
         format!("server.listen={listen}"),

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::catalog::{CatalogKey, CatalogName, ClientCatalog};
 use super::client::{ApiKey, Client, Role};
 use super::delivery::DeliveryState;
 use super::headers::{Headers, holds_secret};
@@ -115,7 +116,7 @@ words! {
         Pause = "pause",
         /// A webhook is called again.
         Resume = "resume",
-        /// A webhook got a new signing key.
+        /// There is a new signing key.
         RotateSecret = "rotate-secret",
         /// A delivery is sent again.
         Redeliver = "redeliver",
@@ -139,6 +140,8 @@ words! {
         Event = "event",
         /// A redelivery of many.
         RedeliveryJob = "redelivery-job",
+        /// What a client has settled for a catalogue.
+        Catalog = "catalog",
     }
 }
 
@@ -178,6 +181,19 @@ impl Change {
         let mut after = fields(key);
         after.insert("secret".to_owned(), CHANGED.into());
         Self::of_webhook(Action::RotateSecret, before, before.signing_keys.current().map(fields), Some(after))
+    }
+
+    /// A client settled something for a catalogue; `None` if nothing differs.
+    #[must_use]
+    pub fn catalog_settled(before: Option<&ClientCatalog>, after: &ClientCatalog) -> Option<Self> {
+        let key = |settled: &ClientCatalog| settled.keys.first().map(|key| key.id);
+        let is_rotated = before.and_then(key) != key(after);
+        let before = before.map(settled_fields);
+        let after_fields = settled_fields(after);
+        let action = if is_rotated { Action::RotateSecret } else { Action::Update };
+        let (object_id, client_id) = (after.id.as_uuid(), Some(after.client_id));
+        let differs = before.as_ref() != Some(&after_fields);
+        differs.then(|| Self { action, kind: ObjectKind::Catalog, object_id, client_id, before, after: Some(after_fields) })
     }
 
     /// A client was made.
@@ -241,6 +257,12 @@ impl Change {
     }
 }
 
+/// What is told of it: of keys their ids.
+fn settled_fields(settled: &ClientCatalog) -> Map<String, Value> {
+    let keys: Vec<Value> = settled.keys.iter().map(|CatalogKey { id, .. }| json!(id)).collect();
+    fields([("catalog", json!(settled.catalog.as_str())), ("settings", json!(settled.settings)), ("keyIds", json!(keys))])
+}
+
 /// A field of a thing, to be compared and told.
 #[derive(PartialEq)]
 enum Field {
@@ -262,6 +284,7 @@ fn picture(webhook: &Webhook) -> Picture {
         ("name", json!(definition.name)),
         ("type", json!(definition.type_code)),
         ("events", json!(definition.events.iter().map(super::event::EventType::as_str).collect::<Vec<_>>())),
+        ("catalog", json!(definition.catalog.as_ref().map(CatalogName::as_str))),
         ("method", json!(definition.method)),
         ("headerAuth", json!(authorization.header_auth)),
         ("authorizationMethod", json!(authorization.method)),
@@ -366,6 +389,7 @@ mod tests {
                 name: "w".to_owned(),
                 type_code: Some(0),
                 events: vec![EventType::document_finished()],
+                catalog: None,
                 method: Method::Post,
                 headers: Some(Headers::check(headers).unwrap()),
                 url: TargetUrl::parse("https://example.com/:id", IdInUrl::Required).unwrap(),

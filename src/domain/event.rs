@@ -30,6 +30,12 @@ impl EventType {
         Self("document.finished".to_owned())
     }
 
+    /// The event of a document that ended in error, where such ones are kept apart.
+    #[must_use]
+    pub fn document_failed() -> Self {
+        Self("document.failed".to_owned())
+    }
+
     /// The code as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

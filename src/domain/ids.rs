@@ -63,8 +63,10 @@ ids! {
     DeliveryId,
     /// Names a running process.
     NodeId,
-    /// Names a key that signs a webhook's requests (not the key itself).
+    /// Names a key that signs requests (not the key itself).
     SigningKeyId,
+    /// Names what a client has settled for a catalogue.
+    ClientCatalogId,
     /// Names an audit entry.
     AuditEntryId,
     /// Names a redelivery of many.

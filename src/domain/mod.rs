@@ -9,6 +9,7 @@ pub mod allowed_network;
 pub mod attempt;
 pub mod audit;
 pub mod authorization;
+pub mod catalog;
 pub mod client;
 pub mod client_certificate;
 pub mod delivery;

@@ -67,6 +67,9 @@ pub enum TrialRefused {
     /// As many as may be are under way.
     #[error("too many webhooks are being tested at the moment")]
     TooMany,
+    /// What the webhook's catalogue needs cannot be read.
+    #[error("what the webhook's catalogue needs cannot be read at the moment")]
+    NotReady,
 }
 
 /// Who can try webhooks out.
@@ -76,7 +79,7 @@ pub trait Trials: Send + Sync {
     ///
     /// # Errors
     /// When there would be no request.
-    fn preview(&self, webhook: Webhook, event: &Event) -> Result<RequestPreview, Unpresentable>;
+    async fn preview(&self, webhook: Webhook, event: &Event) -> Result<RequestPreview, Unpresentable>;
 
     /// Tells the receiver of `event` as a delivery would (login, address policy, signature, deadline), whatever the
     /// webhook's state is, and answers what came of it. It counts towards no limit of the webhook.

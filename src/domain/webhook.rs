@@ -10,6 +10,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::catalog::CatalogName;
 use super::client_certificate::ClientCertificate;
 use super::event::EventType;
 use super::headers::Headers;
@@ -55,6 +56,8 @@ pub struct WebhookDefinition {
     pub type_code: Option<i64>,
     /// The event types it is called for; never empty.
     pub events: Vec<EventType>,
+    /// The catalogue whose way of sending it is called in; `None` for the dispatcher's own way.
+    pub catalog: Option<CatalogName>,
     /// How to send.
     pub method: Method,
     /// Headers to send along.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::client_certificate;
 use super::edition::Edition;
 use crate::domain::authorization::mask_authorization;
+use crate::domain::catalog::CatalogName;
 use crate::domain::headers::Headers;
 use crate::domain::target_url::LoginUrl;
 use crate::domain::webhook::{SecretObject, WebhookDefinition};
@@ -114,6 +115,7 @@ fn written(definition: &WebhookDefinition) -> Map<String, Value> {
         ("name", json!(definition.name)),
         ("type", json!(definition.type_code)),
         ("events", json!(events)),
+        ("catalog", json!(definition.catalog.as_ref().map(CatalogName::as_str))),
         ("method", json!(definition.method)),
         ("headers", json!(definition.headers.as_ref().map(unmasked))),
         ("url", json!(definition.url.as_str())),

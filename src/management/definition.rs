@@ -10,9 +10,11 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::catalog;
 use super::client_certificate::client_certificate;
 use super::edition::Edition;
 use super::fields::{Fields, Invalid, Message, integer, name, text, whole};
+use crate::catalog::{Catalog, Catalogs};
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
@@ -37,6 +39,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) allow_http: bool,
     /// Which addresses may be called: a url that names any other is refused at once.
     pub(crate) addresses: &'a AddressPolicy,
+    /// The systems in whose way webhooks may be called.
+    pub(crate) catalogs: &'a Catalogs,
 }
 
 /// The definition that `object` writes.
@@ -47,23 +51,26 @@ pub(crate) struct Rules<'a> {
 pub(crate) fn parse(object: &Map<String, Value>, edition: Edition, rules: Rules<'_>) -> Result<WebhookDefinition, Invalid> {
     let mut fields = Fields::of(object);
     let name = fields.required("name", name);
-    let (type_code, events) = kind(&mut fields, edition);
-    let method = fields.required("method", method);
+    let catalog = catalog::read(&mut fields, rules.catalogs);
+    let (type_code, events) = kind(&mut fields, edition, catalog.as_deref());
+    let method = catalog::method(&mut fields, catalog.as_deref());
     let headers = headers(&mut fields, "headers");
     let id = if fields.value("type").is_some() { IdInUrl::Required } else { IdInUrl::Optional };
     let url = fields.required("url", |value| target_url(value, id, rules));
     let authorization = authorization(&mut fields, rules);
     let delivery = delivery(&mut fields);
+    let catalog = catalog.map(|catalog| catalog.name.clone());
     let made = (|| {
-        Some(WebhookDefinition { name: name?, type_code, events: events?, method: method?, headers, url: url?, authorization, delivery })
+        let (name, events, method, url) = (name?, events?, method?, url?);
+        Some(WebhookDefinition { name, type_code, events, catalog, method, headers, url, authorization, delivery })
     })();
     fields.finish(made)
 }
 
 /// The type code and the events that it stands for, or the events that the webhook names itself.
-fn kind(fields: &mut Fields<'_>, edition: Edition) -> (Option<i64>, Option<Vec<EventType>>) {
+fn kind(fields: &mut Fields<'_>, edition: Edition, catalog: Option<&Catalog>) -> (Option<i64>, Option<Vec<EventType>>) {
     let of_type = vec![EventType::document_finished()];
-    let named = events(fields);
+    let named = events(fields, catalog);
     if fields.value("type").is_none() {
         match edition {
             Edition::Ocr => fields.refuse("type", "is required"),
@@ -83,14 +90,14 @@ fn kind(fields: &mut Fields<'_>, edition: Edition) -> (Option<i64>, Option<Vec<E
     (code, code.map(|_| of_type))
 }
 
-fn events(fields: &mut Fields<'_>) -> Option<Vec<EventType>> {
+fn events(fields: &mut Fields<'_>, catalog: Option<&Catalog>) -> Option<Vec<EventType>> {
     let list = fields.optional("events", |value| {
         let list = value.as_array().filter(|list| (1..=MAX_EVENTS).contains(&list.len()));
         list.ok_or_else(|| format!("must be a list of 1 to {MAX_EVENTS} event types").into())
     })?;
     let mut events = BTreeSet::new();
     for (index, value) in list.iter().enumerate() {
-        match event_type(value) {
+        match event_type(value, catalog) {
             Ok(event) => drop(events.insert(event)),
             Err(message) => fields.refuse(format!("events[{index}]"), message),
         }
@@ -98,10 +105,14 @@ fn events(fields: &mut Fields<'_>) -> Option<Vec<EventType>> {
     Some(events.into_iter().collect())
 }
 
-/// An event type as text.
-fn event_type(value: &Value) -> Result<EventType, Message> {
+/// An event type as text; of a catalogue one of its codes, however it is spelt.
+fn event_type(value: &Value, catalog: Option<&Catalog>) -> Result<EventType, Message> {
     let text = value.as_str().ok_or("must be text")?;
-    text.parse().map_err(message)
+    let code = match catalog {
+        None => text,
+        Some(catalog) => catalog.canonical(text).ok_or_else(|| format!("is no event of the catalogue {}", catalog.name))?,
+    };
+    code.parse().map_err(message)
 }
 
 fn authorization(fields: &mut Fields<'_>, rules: Rules<'_>) -> AuthorizationFields {
@@ -193,7 +204,7 @@ const fn rate_limit_field(error: RateLimitError) -> &'static str {
     }
 }
 
-fn method(value: &Value) -> Result<Method, Message> {
+pub(super) fn method(value: &Value) -> Result<Method, Message> {
     value.as_str().ok_or("must be text")?.parse().map_err(message)
 }
 

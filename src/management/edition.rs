@@ -21,8 +21,8 @@ const OCR_FIELDS: [&str; 12] = [
 ];
 
 /// The fields that `/v1` has besides.
-const V1_FIELDS: [&str; 8] =
-    ["events", "retry", "timeoutMs", "maxInFlight", "rateLimit", "httpSignature", "clientCertificate", "clientKey"];
+const V1_FIELDS: [&str; 9] =
+    ["events", "catalog", "retry", "timeoutMs", "maxInFlight", "rateLimit", "httpSignature", "clientCertificate", "clientKey"];
 
 /// Which fields a caller may write and see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,13 @@
 //! Whoever calls has let somebody in and says so with `By`; nothing here knows HTTP, JSON answers or pages. What a
 //! definition may say is `definition`'s, how it is changed `change`'s, which fields a way in knows `edition`'s.
 
+mod catalog;
 pub(crate) mod change;
 pub(crate) mod client_certificate;
 pub(crate) mod definition;
 pub(crate) mod edition;
 pub(crate) mod fields;
+pub(crate) mod settled;
 pub(crate) mod signing;
 pub(crate) mod webhooks;
 

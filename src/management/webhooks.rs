@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::catalog;
 use super::change::{Change, restore_masked};
 use super::definition;
 use super::edition::Edition;
@@ -23,6 +24,8 @@ pub(crate) async fn create(
     edition: Edition,
 ) -> Result<Webhook, Refusal> {
     let definition = definition::parse(&edition.known(body), edition, desk.rules)?;
+    catalog::check_limit(desk, client_id, None, &definition).await?;
+    catalog::ensure_key(desk, by, client_id, &definition).await?;
     let now = by.now();
     let webhook = Webhook {
         id: desk.ids.next(now),
@@ -63,6 +66,8 @@ pub(crate) async fn update(
         let object = change.apply(&webhook.definition, body.clone(), edition);
         let mut definition = definition::parse(&object, edition, desk.rules)?;
         restore_masked(&mut definition, &webhook.definition);
+        catalog::check_limit(desk, webhook.client_id, Some(id), &definition).await?;
+        catalog::ensure_key(desk, by, webhook.client_id, &definition).await?;
         webhook.definition = definition;
         webhook.updated_at = by.now();
         match desk.store.update_webhook(webhook.clone(), Some(by.actor)).await? {

@@ -15,16 +15,18 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::broadcast;
 
 use super::error::StoreError;
 use super::records::{
-    AttemptRecord, AuditFilter, Claim, ClaimRequest, ClaimedDelivery, DeadLetterGroup, DeliveryChange, DeliveryDetail, DeliveryFilter,
-    DeliverySummary, Enqueued, EventDetail, EventFilter, EventRedelivery, Fill, JobChange, JobStep, KeyDeletion, KeyUse, KnownNode,
-    NewEvent, Page, PublicKey, RecordOutcome, Removed, RetentionStep, Scope, SigningRotation, WebhookWrite,
+    AttemptRecord, AuditFilter, CatalogWrite, Claim, ClaimRequest, ClaimedDelivery, DeadLetterGroup, DeliveryChange, DeliveryDetail,
+    DeliveryFilter, DeliverySummary, Enqueued, EventDetail, EventFilter, EventRedelivery, Fill, JobChange, JobStep, KeyDeletion, KeyUse,
+    KnownNode, NewEvent, Page, PublicKey, RecordOutcome, Removed, RetentionStep, Scope, SigningRotation, WebhookWrite,
 };
 use super::signal::Signal;
 use crate::domain::audit::{Actor, AuditEntry};
+use crate::domain::catalog::{CatalogName, ClientCatalog};
 use crate::domain::client::{ApiKey, Client, KeyHash};
 use crate::domain::event::Event;
 use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, NodeId, RedeliveryJobId, SigningKeyId, WebhookId};
@@ -41,7 +43,7 @@ use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 /// A whole store.
 #[async_trait]
 pub trait Store:
-    Queue + Nodes + Deliveries + Redeliveries + Statistics + Webhooks + Signing + Clients + Sessions + Audit + Secrets + Upkeep
+    Queue + Nodes + Deliveries + Redeliveries + Statistics + Webhooks + Signing + Clients + ClientCatalogs + Sessions + Audit + Secrets + Upkeep
 {
     /// Hints about what this store wrote from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;
@@ -62,7 +64,8 @@ pub trait Queue: Send + Sync {
     /// Stores events, each with one pending delivery for every webhook of its client that wants its type (paused and
     /// disabled ones too; deleted ones not), all in one commit.
     ///
-    /// Answers in the order given. An event whose client and idempotency key are stored already, or come twice in
+    /// Answers in the order given. An event that is not to be kept unwanted and that no webhook wants is answered like any
+    /// other and not stored. An event whose client and idempotency key are stored already, or come twice in
     /// `events`, is not stored again: the first one's ids come back with `duplicate` set.
     async fn enqueue(&self, events: Vec<NewEvent>) -> Result<Vec<Enqueued>, StoreError>;
 
@@ -252,7 +255,7 @@ pub trait Clients: Send + Sync {
     /// Stores a new client.
     async fn insert_client(&self, client: Client, by: Option<Actor>) -> Result<(), StoreError>;
 
-    /// Deletes a client: its keys open nothing any more, its webhooks are deleted as by [`Webhooks::delete_webhook`].
+    /// Deletes a client: its keys open nothing any more, what it settled for catalogues is gone, its webhooks are deleted as by [`Webhooks::delete_webhook`].
     /// `false`: there is no such client.
     async fn delete_client(&self, id: ClientId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError>;
 
@@ -296,6 +299,22 @@ pub trait Sessions: Send + Sync {
     async fn end_session(&self, hash: SessionHash) -> Result<(), StoreError>;
 }
 
+/// What clients have settled for catalogues, and what of events is kept apart because it is secret.
+#[async_trait]
+pub trait ClientCatalogs: Send + Sync {
+    /// What a client has settled for a catalogue.
+    async fn client_catalog(&self, client_id: ClientId, catalog: CatalogName) -> Result<Option<ClientCatalog>, StoreError>;
+
+    /// Replaces what a client has settled for a catalogue, if its version is still `settled.version` (0: nothing settled
+    /// yet); the stored version becomes one higher, and so do those of the client's webhooks that are called in that
+    /// catalogue's way.
+    async fn settle_catalog(&self, settled: ClientCatalog, by: Option<Actor>) -> Result<CatalogWrite, StoreError>;
+
+    /// The whole payload of an event of which a masked one is shown. Kept while a delivery of the event waits or is in
+    /// flight, and until [`Upkeep::remove_expired`] after that.
+    async fn secret_payload(&self, event_id: EventId) -> Result<Option<Bytes>, StoreError>;
+}
+
 /// Who changed what. Entries are written with the changes they tell of, never changed, and removed by their age alone
 /// ([`Upkeep::remove_expired`]); the database itself refuses everything else.
 #[async_trait]
@@ -321,7 +340,7 @@ pub trait Secrets: Send + Sync {
 /// What maintenance asks of a store.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// Removes what has been kept long enough, at most `step.limit` rows of each kind. Pending and in-flight deliveries
+    /// Removes what has been kept long enough, and whole payloads of which no delivery waits, at most `step.limit` rows of each kind. Pending and in-flight deliveries
     /// and their events are never removed.
     async fn remove_expired(&self, step: RetentionStep) -> Result<Removed, StoreError>;
 

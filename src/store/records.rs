@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::domain::attempt::{Attempt, AttemptOutcome};
@@ -25,6 +26,10 @@ pub struct NewEvent {
     pub idempotency_key: Option<String>,
     /// From when on its deliveries may be claimed.
     pub due_at: Timestamp,
+    /// The payload with its secrets, when that of the event is masked.
+    pub whole_payload: Option<Bytes>,
+    /// Whether it is kept when no webhook wants it.
+    pub kept_unwanted: bool,
 }
 
 /// What became of a [`NewEvent`].
@@ -365,6 +370,17 @@ pub enum WebhookWrite {
     /// Its client has another webhook of the same type code.
     TypeTaken,
     /// It was changed by somebody else since it was read.
+    Stale,
+}
+
+/// Whether something could be settled for a catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatalogWrite {
+    /// It is settled.
+    Stored,
+    /// There is no such client.
+    NotFound,
+    /// Somebody else settled something since it was read.
     Stale,
 }
 

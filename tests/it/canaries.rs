@@ -34,7 +34,8 @@ fn receive(seen: &Seen) -> Reply {
         let knows = seen.body_text().contains("canary-password");
         return if knows { Reply::json(r#"{"access_token": "canary-access-token", "expires_in": 3600}"#) } else { Reply::Status(403) };
     }
-    let echo = seen.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n");
+    let headers = seen.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n");
+    let echo = format!("{headers}\n\n{}", seen.body_text());
     Reply::Full(if seen.target.starts_with("/refuse") { 500 } else { 200 }, "x-echo: canary-header-value\r\n", echo.into_bytes())
 }
 
@@ -103,6 +104,19 @@ impl Aviary {
         (self.signing_secret(&signed).await, client.key.lines().nth(1).unwrap().to_owned())
     }
 
+    /// Hands in an event with a secret in its payload, for a webhook in the way of the system that sends it so.
+    async fn tell_a_secret(&self) {
+        let events = json!(["PENDENCY_DELETED_NOTIFICATION"]);
+        self.register(json!({"url": self.receiver.url("/bpm"), "catalog": "senior-bpm", "events": events})).await;
+        let payload = json!({
+            "authorization": "Bearer canary-of-the-platform", "event_type": "PendencyDeletedNotification", "process_id": 120,
+            "deleted_in": "2025-03-10T14:05:00", "process_instance_id": 98412, "deleted_by": "maria", "tenant": "acme"
+        });
+        let event = json!({"type": events[0], "subject": "98412", "payload": payload});
+        let (status, answer) = self.rest.post(self.address(), "/v1/events", &[("x-api-key", &self.key)], &event).await.unwrap();
+        assert_eq!(status, 202, "{answer}");
+    }
+
     async fn get(&self, path: &str) -> Value {
         self.rest.get(self.address(), path, &self.key).await
     }
@@ -163,11 +177,13 @@ async fn no_secret_is_said_answered_or_kept_in_clear() {
     let event = json!({"type": "document.finished", "subject": "doc-1", "payload": {"id": "doc-1"}});
     let (status, _) = aviary.rest.post(aviary.address(), "/v1/events", &[("x-api-key", &aviary.key)], &event).await.unwrap();
     assert_eq!(status, 202);
+    aviary.tell_a_secret().await;
 
     let deliveries = aviary.tried().await;
 
     // All of it was used.
-    assert_eq!(deliveries.len(), 6);
+    assert_eq!(deliveries.len(), 7);
+    assert!(aviary.receiver.seen_at("/bpm")[0].body_text().contains("Bearer canary-of-the-platform"));
     let sent = |path: &str, header: &str| aviary.receiver.seen_at(path)[0].header(header).unwrap().to_owned();
     assert_eq!(sent("/fixed", "authorization"), "Bearer canary-fixed-value");
     assert!(sent("/fixed", "webhook-signature").starts_with("v1,"));

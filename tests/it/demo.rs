@@ -71,3 +71,19 @@ fn without_once_it_stays_until_it_is_interrupted_and_keeps_its_store() {
     let kept = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     assert!(kept.join("dispatcher.db").is_file() && shown.contains(&kept.display().to_string()), "{shown}");
 }
+
+#[test]
+fn every_system_plays_its_events_and_its_customers_are_content() {
+    for (system, events) in [("sienge", 102), ("grafeno", 3), ("senior", 13)] {
+        let folder = tempfile::tempdir().unwrap();
+
+        let output = demo(&folder).args(["--once", "--system", system]).output().unwrap();
+
+        let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(0), "{stdout}\n{stderr}");
+        let line = format!("{events} events handed in, {events} delivered; {events} requests seen, {events} of them as they should be");
+        assert!(stdout.contains(&line), "{stdout}");
+        assert!(stdout.contains("Every event arrived as its customers expect it."), "{stdout}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

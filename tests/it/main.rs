@@ -4,6 +4,7 @@
 mod alerts;
 mod api;
 mod canaries;
+mod catalogs;
 mod crash;
 mod dashboard;
 mod delivery;

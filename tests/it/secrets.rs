@@ -57,7 +57,7 @@ async fn webhooks(rest: &RestClient, address: SocketAddr, url: &str, count: usiz
 /// Enqueues a document; what the receiver then gets for it must carry the first webhook's secret.
 async fn delivers(rest: &RestClient, address: SocketAddr, key: &str, receiver: &Receiver) {
     let before = receiver.seen().len();
-    let event = json!({"type": "document.finished", "subject": "doc", "payload": 1});
+    let event = json!({"type": "document.finished", "subject": "doc", "payload": {"id": "doc"}});
     rest.post(address, "/v1/events", &[("x-api-key", key)], &event).await.unwrap();
     timeout(Duration::from_secs(30), receiver.until_seen(before + 1)).await.unwrap();
     assert_eq!(receiver.seen()[before].header("authorization"), Some("Basic 000000000000"));

@@ -19,6 +19,9 @@ use crate::domain::event::{EventType, MAX_IDEMPOTENCY_KEY_CHARS, MAX_SUBJECT_CHA
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::store::records::Enqueued;
 
+/// The status of a document that ended in error.
+const ENDED_IN_ERROR: &str = "2";
+
 pub(super) fn routes() -> Routes {
     let accept = Operation::new("acceptCompletions", "Takes in that documents are finished").detail(
         "Each becomes the event `document.finished`. 202 means that events and deliveries are on stable storage; on any other \
@@ -84,8 +87,16 @@ fn completion(reader: &mut ItemReader<'_>, text: &str) -> Result<Option<Item>, A
     };
     let key = reader.key(key);
     let subject = reader.subject("id", id);
+    let event_type = if reader.api.settings.keeps_ocr_errors { type_by_status(text)? } else { EventType::document_finished() };
     let (payload, due_at) = (reader.items.bytes(text), reader.now);
-    Ok(subject.map(|subject| Item { event_type: EventType::document_finished(), subject, payload, key, due_at }))
+    Ok(subject.map(|subject| Item::plain(event_type, subject, payload, key, due_at)))
+}
+
+/// Of a document that ended in error the event is another one, which the OCR service's webhooks do not want.
+fn type_by_status(text: &str) -> Result<EventType, ApiError> {
+    let status = look_up(text, &["status"])?.and_then(|[status]| status);
+    let is_error = status.is_some_and(|status| status.get() == ENDED_IN_ERROR);
+    Ok(if is_error { EventType::document_failed() } else { EventType::document_finished() })
 }
 
 impl AcceptedDocument {

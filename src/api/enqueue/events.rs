@@ -13,11 +13,13 @@ use super::super::body::JsonBody;
 use super::super::error::ApiError;
 use super::super::openapi::{Anything, Operation, Routes, Time};
 use super::super::state::Api;
+use super::catalogued;
 use super::idempotency::RequestKey;
 use super::items::look_up;
 use super::reader::{Item, ItemReader, is_null};
 use super::request::{Accepted, OneOrMany, take_in};
-use crate::domain::event::{EventType, InvalidEventType, MAX_IDEMPOTENCY_KEY_CHARS, MAX_SUBJECT_CHARS};
+use crate::domain::catalog::CatalogName;
+use crate::domain::event::{EventType, MAX_IDEMPOTENCY_KEY_CHARS, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::domain::time::Timestamp;
 use crate::store::records::Enqueued;
@@ -25,7 +27,7 @@ use crate::store::records::Enqueued;
 /// How far ahead a delivery may be planned.
 const MAX_AHEAD: Duration = Duration::from_hours(365 * 24);
 
-const FIELDS: [&str; 5] = ["type", "subject", "payload", "idempotencyKey", "deliverAt"];
+const FIELDS: [&str; 6] = ["type", "subject", "payload", "idempotencyKey", "deliverAt", "catalog"];
 
 pub(super) fn routes() -> Routes {
     let accept = Operation::new("acceptEvents", "Takes events in").detail(
@@ -54,6 +56,8 @@ struct EventFields {
     /// When to send it, at most a year ahead; at once when it is left out or past.
     #[schemars(with = "Option<Time>")]
     deliver_at: Option<String>,
+    /// The catalogue that the type must be a code of.
+    catalog: Option<CatalogName>,
 }
 
 /// An event that was accepted.
@@ -80,26 +84,23 @@ async fn accept(
 }
 
 fn event(reader: &mut ItemReader<'_>, text: &str) -> Result<Option<Item>, ApiError> {
-    let Some([event_type, subject, payload, key, deliver_at]) = look_up(text, &FIELDS)? else {
+    let Some([event_type, subject, payload, key, deliver_at, catalog]) = look_up(text, &FIELDS)? else {
         reader.refuse("", "must be a JSON object");
         return Ok(None);
     };
-    let event_type = read_type(reader, event_type);
+    let event_type = catalogued::read_type(reader, event_type, catalog);
     let subject = reader.subject("subject", subject);
     let key = reader.key(key);
     let due_at = read_due_at(reader, deliver_at);
     if payload.is_none() {
         reader.refuse("payload", "is required");
     }
+    let (Some(event_type), Some(payload)) = (event_type, payload) else { return Ok(None) };
+    let bytes = reader.items.bytes(payload.get());
     Ok((|| {
-        let payload = reader.items.bytes(payload?.get());
-        Some(Item { event_type: event_type?, subject: subject?, payload, key, due_at: due_at? })
+        let item = Item::plain(event_type, subject?, bytes, key, due_at?);
+        catalogued::check(reader, item)
     })())
-}
-
-fn read_type(reader: &mut ItemReader<'_>, value: Option<&RawValue>) -> Option<EventType> {
-    let text = reader.required("type", value)?;
-    text.parse().map_err(|error: InvalidEventType| reader.refuse("type", error.to_string())).ok()
 }
 
 /// From when on the event is delivered; what lies in the past, or is absent, means now.

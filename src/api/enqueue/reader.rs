@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 
 use super::super::error::FieldError;
 use super::super::fields::Message;
+use super::super::state::Api;
+use super::breaches::Broken;
 use super::idempotency::{KEY_RULE, RequestKey, fits};
 use super::items::Items;
 use crate::domain::event::{EventType, MAX_SUBJECT_CHARS};
@@ -18,6 +20,16 @@ pub(super) struct Item {
     /// The idempotency key as it is stored.
     pub(super) key: Option<String>,
     pub(super) due_at: Timestamp,
+    /// The payload with its secrets, when `payload` has them masked.
+    pub(super) whole_payload: Option<Bytes>,
+    pub(super) kept_unwanted: bool,
+}
+
+impl Item {
+    /// What no catalogue says anything of.
+    pub(super) const fn plain(event_type: EventType, subject: String, payload: Bytes, key: Option<String>, due_at: Timestamp) -> Self {
+        Self { event_type, subject, payload, key, due_at, whole_payload: None, kept_unwanted: true }
+    }
 }
 
 /// Reads one item of a request.
@@ -27,7 +39,10 @@ pub(super) struct ItemReader<'a> {
     pub(super) index: usize,
     pub(super) request_key: &'a RequestKey,
     pub(super) now: Timestamp,
+    pub(super) api: &'a Api,
     pub(super) errors: &'a mut Vec<FieldError>,
+    /// What breaks schemas; the client's settings say whether that is an error.
+    pub(super) breaches: &'a mut Vec<Broken>,
 }
 
 impl ItemReader<'_> {

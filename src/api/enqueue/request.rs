@@ -8,12 +8,14 @@ use super::super::auth::Caller;
 use super::super::body::JsonBody;
 use super::super::error::ApiError;
 use super::super::state::Api;
+use super::breaches::{self, Broken};
 use super::idempotency::RequestKey;
 use super::items::{Items, MAX_ITEMS};
 use super::reader::{Item, ItemReader};
 use crate::domain::event::Event;
 use crate::domain::ids::ClientId;
 use crate::domain::time::Timestamp;
+use crate::management::fields::FieldError;
 use crate::store::records::{Enqueued, NewEvent};
 
 /// The answer to a request: what was accepted, one `E` per item.
@@ -27,6 +29,9 @@ pub(super) struct AcceptedEvents<E> {
     accepted: usize,
     /// What became of each, in the order of the request.
     events: Vec<E>,
+    /// What breaks schemas and was taken in all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldError>,
 }
 
 /// One object, or a list of them that is stored as a whole or not at all.
@@ -56,27 +61,35 @@ pub(super) async fn take_in<F, E>(
 ) -> Result<Accepted<E>, ApiError> {
     let client_id = caller.client_id()?;
     let now = api.clock.now();
-    let items = read_all(body, request_key, now, read)?;
+    let (items, breaches) = read_all(api, body, request_key, now, read)?;
+    let warnings = breaches::judge(api, client_id, breaches).await?;
     let subjects: Vec<String> = items.iter().map(|item| item.subject.clone()).collect();
     let events = items.into_iter().map(|item| new_event(api, client_id, now, item)).collect();
     let enqueued = api.intake.enqueue(events).await?;
     let events: Vec<E> = subjects.into_iter().zip(enqueued).map(|(subject, enqueued)| view(subject, enqueued)).collect();
-    Ok(answer::Accepted(AcceptedEvents { accepted: events.len(), events }))
+    Ok(answer::Accepted(AcceptedEvents { accepted: events.len(), events, warnings }))
 }
 
-fn read_all<F>(body: &JsonBody<F>, request_key: &RequestKey, now: Timestamp, read: ReadItem) -> Result<Vec<Item>, ApiError> {
+fn read_all<F>(
+    api: &Api,
+    body: &JsonBody<F>,
+    request_key: &RequestKey,
+    now: Timestamp,
+    read: ReadItem,
+) -> Result<(Vec<Item>, Vec<Broken>), ApiError> {
     let (bytes, text) = body.text()?;
     let items = &Items::of(bytes, text)?;
-    let mut errors = Vec::new();
+    let (mut errors, mut breaches) = (Vec::new(), Vec::new());
     let mut all = Vec::with_capacity(items.texts().len());
     for (index, text) in items.texts().iter().enumerate() {
-        all.extend(read(&mut ItemReader { items, index, request_key, now, errors: &mut errors }, text)?);
+        let reader = &mut ItemReader { items, index, request_key, now, api, errors: &mut errors, breaches: &mut breaches };
+        all.extend(read(reader, text)?);
     }
-    if errors.is_empty() { Ok(all) } else { Err(ApiError::Invalid(errors)) }
+    if errors.is_empty() { Ok((all, breaches)) } else { Err(ApiError::Invalid(errors)) }
 }
 
 fn new_event(api: &Api, client_id: ClientId, now: Timestamp, item: Item) -> NewEvent {
-    let Item { event_type, subject, payload, key, due_at } = item;
+    let Item { event_type, subject, payload, key, due_at, whole_payload, kept_unwanted } = item;
     let event = Event { id: api.ids.next(now), client_id, event_type, subject, payload, created_at: now };
-    NewEvent { event, idempotency_key: key, due_at }
+    NewEvent { event, idempotency_key: key, due_at, whole_payload, kept_unwanted }
 }

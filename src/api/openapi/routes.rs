@@ -1,4 +1,5 @@
-//! The list of routes. What is in it is answered and described; there is no other way into the interface.
+//! The list of routes. What is in it is answered and described; nothing else is answered but what
+//! another system describes (`Routes::beside`).
 
 use axum::Router;
 use axum::routing::{self, MethodRouter};
@@ -67,6 +68,12 @@ impl Routes {
     pub(in super::super) fn merge(mut self, other: Self) -> Self {
         self.router = self.router.merge(other.router);
         self.declared.extend(other.declared);
+        self
+    }
+
+    /// These routes too: another system's own interface, described by that system and not by us.
+    pub(in super::super) fn beside(mut self, router: Router<Api>) -> Self {
+        self.router = self.router.merge(router);
         self
     }
 

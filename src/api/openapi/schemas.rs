@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::attempt::FailureReason;
 use crate::domain::audit::{Action, ObjectKind};
+use crate::domain::catalog::CatalogName;
 use crate::domain::client::Role;
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::event::EventType;
@@ -14,7 +15,7 @@ use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, 
 use crate::domain::lane::{BreakerState, LaneState};
 use crate::domain::method::Method;
 use crate::domain::node::NodeRole;
-use crate::domain::signature::Scheme;
+use crate::domain::signature::{RsaAlgorithm, Scheme};
 use crate::domain::stats::{Health, StatsWindow};
 use crate::domain::webhook::{DisableReason, WebhookState};
 use crate::management::fields::NAME_CHARS;
@@ -78,6 +79,8 @@ inline_schemas! {
     SigningKeyId => id(),
     WebhookId => id(),
     EventType => object([("type", json!("string")), ("pattern", json!("^[A-Za-z0-9._-]{1,100}$"))]),
+    CatalogName => object([("type", json!("string")), ("pattern", json!("^[a-z0-9-]{1,50}$"))]),
+    RsaAlgorithm => words(RsaAlgorithm::ALL.map(RsaAlgorithm::as_str)),
     Method => words(Method::ALL.map(Method::as_str)),
     Role => words(Role::ALL.map(Role::as_str)),
     NodeRole => words(NodeRole::EACH.map(NodeRole::as_str)),

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::super::openapi::{HEADER_TEXT, Name, object};
+use crate::domain::catalog::CatalogName;
 use crate::domain::client_certificate::{MAX_CHAIN_BYTES, MAX_KEY_BYTES};
 use crate::domain::event::EventType;
 use crate::domain::headers::Headers;
@@ -51,6 +52,8 @@ pub(super) struct V1Fields {
     /// The event types that it is called for; must be given when `type` is not.
     #[schemars(length(min = 1, max = MAX_EVENTS))]
     events: Option<Vec<EventType>>,
+    /// The catalogue in whose way it is called: `events` are codes of it then, and `method` may be left out where it has one.
+    catalog: Option<CatalogName>,
     #[schemars(flatten)]
     call: CallFields,
     /// When a failed attempt is tried again; the configuration's schedule when it is left out.

@@ -12,3 +12,4 @@ mod view;
 
 pub(super) use self::ocr::routes as ocr_routes;
 pub(super) use self::v1::routes as v1_routes;
+pub(super) use self::view::RetryView;

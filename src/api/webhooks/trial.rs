@@ -112,7 +112,7 @@ pub(super) async fn preview(
     body: OptionalBody<ExampleFields>,
 ) -> Result<Json<PreviewView>, ApiError> {
     let webhook = webhooks::find(api.desk(), caller.scope(), id, Edition::V1).await?;
-    show(&api, webhook, &body.object()?)
+    show(&api, webhook, &body.object()?).await
 }
 
 /// Shows what a webhook would send that is not stored (yet): `{"definition": {…}, "subject"?, "type"?}`.
@@ -123,12 +123,12 @@ pub(super) async fn preview_unsaved(
 ) -> Result<Json<PreviewView>, ApiError> {
     let object = body.object()?;
     let webhook = unsaved(&api, &caller, &object)?;
-    show(&api, webhook, &object)
+    show(&api, webhook, &object).await
 }
 
-fn show(api: &Api, webhook: Webhook, object: &Map<String, Value>) -> Result<Json<PreviewView>, ApiError> {
+async fn show(api: &Api, webhook: Webhook, object: &Map<String, Value>) -> Result<Json<PreviewView>, ApiError> {
     let event = wanted_example(api, &webhook, object)?;
-    let preview = api.trials.preview(webhook, &event).map_err(|refused| match refused {
+    let preview = api.trials.preview(webhook, &event).await.map_err(|refused| match refused {
         Unpresentable::Request(words) => ApiError::field("subject", format!("makes no request: {words}")),
         Unpresentable::Login(words) => ApiError::field("authorizationBody", format!("makes no login: {words}")),
     })?;
@@ -161,7 +161,9 @@ fn wanted_example(api: &Api, webhook: &Webhook, object: &Map<String, Value>) -> 
     fields.finish(Some(()))?;
     let event_type = event_type.or_else(|| webhook.definition.events.first().cloned()).unwrap_or_else(EventType::document_finished);
     let (now, subject) = (api.clock.now(), subject.unwrap_or(EXAMPLE_SUBJECT).to_owned());
-    Ok(example(api.ids.next(now), webhook.client_id, event_type, subject, now))
+    let mut event = example(api.ids.next(now), webhook.client_id, event_type, subject, now);
+    api.catalogs.make_typical(&mut event);
+    Ok(event)
 }
 
 impl From<RequestPreview> for PreviewView {

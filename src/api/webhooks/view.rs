@@ -14,6 +14,7 @@ use super::fields::{OcrFields, V1Fields};
 use super::lane_view::LaneView;
 use super::signing::SigningView;
 use crate::domain::authorization::mask_authorization;
+use crate::domain::catalog::CatalogName;
 use crate::domain::event::EventType;
 use crate::domain::headers::{Headers, MASK};
 use crate::domain::ids::{ClientId, WebhookId};
@@ -74,6 +75,9 @@ pub(super) struct V1View {
     /// The event types that it is called for.
     #[schemars(with = "Vec<EventType>")]
     events: Vec<String>,
+    /// The catalogue in whose way it is called; null for the dispatcher's own way.
+    #[schemars(with = "Option<CatalogName>")]
+    catalog: Option<String>,
     /// Whether it is called.
     #[schemars(with = "WebhookState")]
     state: &'static str,
@@ -115,7 +119,7 @@ struct HttpSignatureView {
 #[derive(JsonSchema)]
 #[schemars(rename = "Retry", rename_all = "camelCase")]
 #[expect(dead_code, reason = "it tells callers how a `RetryPolicy` is written")]
-struct RetryView {
+pub(in super::super) struct RetryView {
     /// How long to wait after the first, the second, … failed attempt.
     delays_seconds: Vec<u64>,
     /// By which part of it chance lengthens or shortens each delay.
@@ -185,6 +189,7 @@ impl View for V1View {
         let certificate = certificate.map(|certificate| ClientCertificateView::of(api, certificate));
         Self {
             events: webhook.definition.events.iter().map(EventType::to_string).collect(),
+            catalog: webhook.definition.catalog.as_ref().map(CatalogName::to_string),
             state: webhook.state.as_str(),
             disable_reason: match webhook.state {
                 WebhookState::Disabled(reason) => Some(reason.as_str()),

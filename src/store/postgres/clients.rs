@@ -29,6 +29,8 @@ const DELETE_CLIENT: &str = "update client set deleted_at = $2 where id = (
 
 const DELETE_KEYS_OF: &str = "delete from api_key where client_id = $1";
 
+const DELETE_SETTLED_OF: &str = "delete from client_catalog where client_id = $1";
+
 const WEBHOOKS_OF: &str = "select id from webhook where client_id = $1 and deleted_at is null";
 
 const CLIENT: &str = concat!("select ", client_columns!(), " from client where id = $1 and deleted_at is null");
@@ -137,6 +139,7 @@ async fn delete_client(call: &mut Call<'_>, id: ClientId, now: Timestamp, keyrin
         return Ok(false);
     }
     sqlx::query(DELETE_KEYS_OF).bind(id.as_uuid()).execute(&mut *call.db).await?;
+    sqlx::query(DELETE_SETTLED_OF).bind(id.as_uuid()).execute(&mut *call.db).await?;
     let webhooks: Vec<Uuid> = sqlx::query_scalar(WEBHOOKS_OF).bind(id.as_uuid()).fetch_all(&mut *call.db).await?;
     for webhook in webhooks {
         delete(call, (Scope::Client(id), WebhookId::from(webhook)), now, keyring, hand).await?;

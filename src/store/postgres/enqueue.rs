@@ -16,10 +16,11 @@ use super::value::{At, kept};
 use super::webhooks::alive;
 use crate::domain::event::EventType;
 use crate::domain::ids::{ClientId, DeliveryId, EventId, IdSource, WebhookId};
+use crate::secrets::Keyring;
 use crate::store::error::StoreError;
 use crate::store::records::{Enqueued, NewEvent};
 use crate::store::repeats::{Key, answers, key, tell_apart};
-use crate::store::rows::Fields;
+use crate::store::rows::{Fields, seal_payload};
 use crate::store::signal::Signal;
 
 /// Which of these keys are taken, and by which event.
@@ -60,8 +61,12 @@ pub(super) const STORE: &str = concat!(
         insert into event (id, client_id, event_type, subject, payload, idempotency_key, created_at, bare)
         select e.id, (select c.id from client c where c.id = e.client_id), e.event_type, e.subject, e.payload, e.idempotency_key,
             e.created_at, e.id not in (select event_id from wanted)
-        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[])
-            as e (id, client_id, event_type, subject, payload, idempotency_key, created_at))
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[], $14::boolean[])
+            as e (id, client_id, event_type, subject, payload, idempotency_key, created_at, kept_unwanted)
+        where e.kept_unwanted or e.id in (select event_id from wanted)),
+    apart as (
+        insert into event_secret (event_id, payload)
+        select s.event_id, s.payload from unnest($15::uuid[], $16::bytea[]) as s (event_id, payload))
     insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at)
     select id, event_id, webhook_id, client_id, 'pending', due_at, created_at from wanted
     returning id, event_id, webhook_id"
@@ -74,26 +79,31 @@ const ROUNDS: usize = 5;
 const KEY_IS_USED_ONCE: &str = "event_idempotency";
 
 /// Does what `Queue::enqueue` promises.
-pub(super) async fn enqueue(connections: &Connections, events: Vec<NewEvent>, ids: &Arc<IdSource>) -> Result<Vec<Enqueued>, StoreError> {
+pub(super) async fn enqueue(
+    connections: &Connections,
+    events: Vec<NewEvent>,
+    ids: &Arc<IdSource>,
+    keyring: &Arc<Keyring>,
+) -> Result<Vec<Enqueued>, StoreError> {
     let events = Arc::new(events);
     let mut round = 1;
     loop {
-        let (events, ids) = (Arc::clone(&events), Arc::clone(ids));
-        match connections.call(move |call| Box::pin(async move { try_to_enqueue(call, &events, &ids).await })).await {
+        let (events, ids, keyring) = (Arc::clone(&events), Arc::clone(ids), Arc::clone(keyring));
+        match connections.call(move |call| Box::pin(async move { try_to_enqueue(call, &events, &ids, &keyring).await })).await {
             Err(StoreError::Conflict { constraint }) if constraint == KEY_IS_USED_ONCE && round < ROUNDS => round += 1,
             answer => return answer,
         }
     }
 }
 
-async fn try_to_enqueue(call: &mut Call<'_>, events: &[NewEvent], ids: &IdSource) -> Result<Vec<Enqueued>, StoreError> {
+async fn try_to_enqueue(call: &mut Call<'_>, events: &[NewEvent], ids: &IdSource, keyring: &Keyring) -> Result<Vec<Enqueued>, StoreError> {
     let taken = keys_taken(call.db, events).await?;
     let (fresh, first_of) = tell_apart(events, &taken);
     let planned = plan(&fresh, &wanted_by(call.db, &fresh).await?, ids);
     let mut delivery_ids = deliveries_of(call.db, taken.into_values().collect()).await?;
     if !fresh.is_empty() {
         let mut webhooks = HashSet::new();
-        for row in &store(call.db, &fresh, &planned).await? {
+        for row in &store(call.db, &fresh, &planned, keyring).await? {
             let mut fields = Fields::of(row, "delivery");
             let (id, event_id) = (fields.id("id")?, fields.id("event_id")?);
             delivery_ids.entry(event_id).or_default().push(id);
@@ -167,8 +177,14 @@ fn plan<'e>(fresh: &[&'e NewEvent], wanted: &Wanted<'_>, ids: &IdSource) -> Vec<
     planned
 }
 
-async fn store(db: &mut PgConnection, fresh: &[&NewEvent], planned: &[NewDelivery<'_>]) -> Result<Vec<PgRow>, StoreError> {
+async fn store(
+    db: &mut PgConnection,
+    fresh: &[&NewEvent],
+    planned: &[NewDelivery<'_>],
+    keyring: &Keyring,
+) -> Result<Vec<PgRow>, StoreError> {
     let events = || fresh.iter().map(|new| &new.event);
+    let (secret_of, secrets) = sealed_payloads(fresh, keyring)?;
     let query = sqlx::query(STORE)
         .bind(events().map(|event| event.id.as_uuid()).collect::<Vec<_>>())
         .bind(events().map(|event| event.client_id.as_uuid()).collect::<Vec<_>>())
@@ -182,8 +198,18 @@ async fn store(db: &mut PgConnection, fresh: &[&NewEvent], planned: &[NewDeliver
         .bind(planned.iter().map(|delivery| delivery.webhook_id.as_uuid()).collect::<Vec<_>>())
         .bind(planned.iter().map(|delivery| delivery.new.event.client_id.as_uuid()).collect::<Vec<_>>())
         .bind(planned.iter().map(|delivery| At(delivery.new.due_at)).collect::<Vec<_>>())
-        .bind(planned.iter().map(|delivery| At(delivery.new.event.created_at)).collect::<Vec<_>>());
+        .bind(planned.iter().map(|delivery| At(delivery.new.event.created_at)).collect::<Vec<_>>())
+        .bind(fresh.iter().map(|new| new.kept_unwanted).collect::<Vec<_>>())
+        .bind(secret_of)
+        .bind(secrets);
     Ok(query.fetch_all(db).await?)
+}
+
+/// Whole payloads that hold secrets, and of which events they are.
+fn sealed_payloads(fresh: &[&NewEvent], keyring: &Keyring) -> Result<(Vec<Uuid>, Vec<Vec<u8>>), StoreError> {
+    let whole = fresh.iter().filter_map(|new| new.whole_payload.as_ref().map(|payload| (new.event.id, payload)));
+    let sealed = whole.map(|(id, payload)| Ok((id.as_uuid(), seal_payload(keyring, id, payload)?)));
+    sealed.collect::<Result<Vec<_>, StoreError>>().map(|pairs| pairs.into_iter().unzip())
 }
 
 async fn deliveries_of(db: &mut PgConnection, events: Vec<EventId>) -> Result<HashMap<EventId, Vec<DeliveryId>>, StoreError> {

@@ -31,6 +31,7 @@ mod announcer;
 mod audit;
 mod cells;
 mod claim;
+mod client_catalogs;
 mod clients;
 mod connect;
 mod connections;

@@ -71,7 +71,7 @@ impl Queue for PostgresStore {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        enqueue(&self.connections, events, &self.ids).await
+        enqueue(&self.connections, events, &self.ids, &self.keyring).await
     }
 
     async fn lanes_due(&self, now: Timestamp) -> Result<Vec<WebhookId>, StoreError> {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use sqlx::{Connection, PgConnection};
 
 use super::PostgresStore;
+use super::client_catalogs;
 use super::connect::{migrate, schema_version};
 use crate::secrets::Keyring;
 use crate::store::contract::Secrets;
@@ -19,7 +20,9 @@ use crate::store::schema::LAST_IN_CLEAR;
 const KEYS_IN_USE: &str = "
     select key, count(*) from (
         select secrets_key as key, id from webhook where secrets_key is not null
-        union select signing_keys_key, id from webhook where signing_keys_key is not null) used
+        union select signing_keys_key, id from webhook where signing_keys_key is not null
+        union all select keys_key, id from client_catalog where keys_key is not null
+        union all select payload_key, event_id from event_secret) used
     group by key";
 
 /// Waits for whoever changes one of them at the moment, and then passes over it if it is under the newest key.
@@ -65,7 +68,7 @@ async fn reseal_some(db: &mut PgConnection, keyring: &Keyring, limit: u32) -> Re
         let Envelopes { id, secrets, signing_keys } = Envelopes::resealed(row, keyring)?;
         sqlx::query(RESEAL).bind(id.as_uuid()).bind(secrets).bind(signing_keys).execute(&mut *db).await?;
     }
-    Ok(rows.len() as u64)
+    Ok(rows.len() as u64 + client_catalogs::reseal_some(db, keyring, limit).await?)
 }
 
 /// Encrypts what a database holds in clear that was made before secrets were encrypted.

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::PostgresStore;
 use super::audit;
+use super::client_catalogs;
 use super::record::disable_webhook;
 use super::value::At;
 use crate::domain::ids::WebhookId;
@@ -131,6 +132,7 @@ async fn remove_expired(db: &mut PgConnection, step: RetentionStep) -> Result<Re
     sqlx::query(audit::MOVE_ON).bind(At(step.audit_before)).execute(&mut *db).await?;
     let query = sqlx::query(audit::REMOVE).bind(At(step.audit_before)).bind(limit);
     let audit_entries = query.execute(&mut *db).await?.rows_affected();
+    client_catalogs::drop_secrets(db, limit).await?;
     let redelivery_jobs = sqlx::query(REMOVE_JOBS).bind(At(step.finished_before)).bind(limit).execute(db).await?.rows_affected();
     Ok(Removed { deliveries: deliveries.unsigned_abs(), events, idempotency_keys, statistics, audit_entries, redelivery_jobs })
 }

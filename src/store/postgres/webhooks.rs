@@ -29,23 +29,23 @@ use crate::store::signal::Signal;
 const HOLD_CLIENT: &str = "select true from client where id = $1 and deleted_at is null for key share";
 
 const INSERT: &str = "
-    insert into webhook (name, type_code, events, method, url, header_auth,
+    insert into webhook (name, type_code, events, catalog, method, url, header_auth,
         authorization_url, authorization_method, authorization_response_token_attr,
         retry, timeout_ms, max_in_flight, rate_limit, http_signature, secrets,
         id, client_id, version, state, disable_reason, state_changed_at, created_at, updated_at)
-    values ($1, $2, $3::json, $4, $5, $6, $7, $8, $9, $10::json, $11, $12, $13::json, $14, $15,
-        $16, $17, $18, $19, $20, $21, $21, $22)";
+    values ($1, $2, $3::json, $4, $5, $6, $7, $8, $9, $10, $11::json, $12, $13, $14::json, $15, $16,
+        $17, $18, $19, $20, $21, $22, $22, $23)";
 
 /// Whoever is first to ask changes the webhook; the next one sees the new version.
 const VERSION: &str = "select version from webhook where id = $1 and client_id = $2 and deleted_at is null for no key update";
 
 /// Runs in the transaction that compared the version.
 const UPDATE: &str = "
-    update webhook set name = $1, type_code = $2, events = $3::json, method = $4, url = $5, header_auth = $6,
-        authorization_url = $7, authorization_method = $8, authorization_response_token_attr = $9,
-        retry = $10::json, timeout_ms = $11, max_in_flight = $12, rate_limit = $13::json, http_signature = $14, secrets = $15,
-        updated_at = $16, version = version + 1
-    where id = $17";
+    update webhook set name = $1, type_code = $2, events = $3::json, catalog = $4, method = $5, url = $6, header_auth = $7,
+        authorization_url = $8, authorization_method = $9, authorization_response_token_attr = $10,
+        retry = $11::json, timeout_ms = $12, max_in_flight = $13, rate_limit = $14::json, http_signature = $15, secrets = $16,
+        updated_at = $17, version = version + 1
+    where id = $18";
 
 const INSERT_EVENTS: &str = "
     insert into webhook_event (client_id, event_type, webhook_id)
@@ -180,6 +180,7 @@ fn bind_definition<'q>(query: Query<'q, Postgres, PgArguments>, written: Written
         .bind(kept(written.name))
         .bind(written.type_code)
         .bind(kept(&written.events).into_owned())
+        .bind(written.catalog)
         .bind(written.method)
         .bind(kept(written.url))
         .bind(written.header_auth.map(kept))

@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 mod attempt;
 mod audit;
 mod client;
+mod client_catalog;
 mod delivery;
 mod redelivery;
 mod signing_keys;
@@ -25,6 +26,9 @@ pub(super) mod words;
 pub(super) use self::attempt::{attempt, attempt_columns};
 pub(super) use self::audit::{audit_columns, audit_entry, written_fields};
 pub(super) use self::client::{client, client_columns, key, key_columns};
+pub(super) use self::client_catalog::{
+    client_catalog, client_catalog_columns, resealed_keys, resealed_payload, seal_catalog_keys, seal_payload, secret_payload,
+};
 pub(super) use self::delivery::{
     claimed, dead_letter_group, delivery, delivery_columns, event, event_columns, summary, summary_columns, waiting_again,
 };

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::signing_keys::unseal_signing_keys;
 use super::webhook_secrets::WebhookSecrets;
 use super::{Cells, Fields};
+use crate::domain::catalog::CatalogName;
 use crate::domain::event::EventType;
 use crate::domain::ids::WebhookId;
 use crate::domain::method::Method;
@@ -17,7 +18,7 @@ use crate::store::error::StoreError;
 
 macro_rules! webhook_columns {
     () => {
-        "w.id, w.client_id, w.version, w.name, w.type_code, w.events, w.method, w.url, w.header_auth, w.authorization_url,
+        "w.id, w.client_id, w.version, w.name, w.type_code, w.events, w.catalog, w.method, w.url, w.header_auth, w.authorization_url,
          w.authorization_method, w.authorization_response_token_attr, w.retry, w.timeout_ms, w.max_in_flight, w.rate_limit,
          w.http_signature, w.secrets, w.signing_keys, w.state, w.disable_reason, w.created_at, w.updated_at"
     };
@@ -45,6 +46,7 @@ fn definition(fields: &mut Fields<'_>, id: WebhookId, keyring: &Keyring) -> Resu
         name: fields.text("name")?,
         type_code: fields.optional_number("type_code")?,
         events: fields.optional("events", read_events)?.unwrap_or_default(),
+        catalog: fields.optional("catalog", |text| text.parse().ok())?,
         method: fields.parse("method")?,
         url: fields.optional("url", |text| TargetUrl::parse(text, IdInUrl::Optional).ok())?.ok_or_else(|| fields.corrupt("url"))?,
         authorization: AuthorizationFields {
@@ -86,6 +88,7 @@ pub(in crate::store) struct WrittenDefinition<'d> {
     pub(in crate::store) name: &'d str,
     pub(in crate::store) type_code: Option<i64>,
     pub(in crate::store) events: String,
+    pub(in crate::store) catalog: Option<&'d str>,
     pub(in crate::store) method: &'static str,
     pub(in crate::store) url: &'d str,
     pub(in crate::store) header_auth: Option<&'d str>,
@@ -110,6 +113,7 @@ impl<'d> WrittenDefinition<'d> {
             name: definition.name.as_str(),
             type_code: definition.type_code,
             events: write_events(&definition.events),
+            catalog: definition.catalog.as_ref().map(CatalogName::as_str),
             method: definition.method.as_str(),
             url: definition.url.as_str(),
             header_auth: authorization.header_auth.as_deref(),

@@ -26,6 +26,8 @@ const DELETE_CLIENT: &str = "update client set deleted_at = ? where id = ? and d
 
 const DELETE_KEYS_OF: &str = "delete from api_key where client_id = ?";
 
+const DELETE_SETTLED_OF: &str = "delete from client_catalog where client_id = ?";
+
 const WEBHOOKS_OF: &str = "select id from webhook where client_id = ? and deleted_at is null";
 
 const CLIENT: &str = concat!("select ", client_columns!(), " from client where id = ? and deleted_at is null");
@@ -122,6 +124,7 @@ fn delete_client(
         return Ok(false);
     }
     tx.db.change(DELETE_KEYS_OF, (id.as_uuid(),))?;
+    tx.db.change(DELETE_SETTLED_OF, (id.as_uuid(),))?;
     for webhook_id in tx.db.rows(WEBHOOKS_OF, (id.as_uuid(),), |row| Fields::of(row, "webhook").id("id"))? {
         delete(tx, (Scope::Client(id), webhook_id), now, keyring, (held, hand))?;
     }

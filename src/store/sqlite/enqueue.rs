@@ -6,10 +6,12 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
+use super::client_catalogs::insert_secrets;
 use super::statements::Statements;
 use super::writer::Transaction;
 use crate::domain::event::{Event, EventType};
 use crate::domain::ids::{ClientId, DeliveryId, EventId, IdSource, WebhookId};
+use crate::secrets::Keyring;
 use crate::store::error::StoreError;
 use crate::store::records::{Enqueued, NewEvent};
 use crate::store::repeats::{Key, answers, key, tell_apart};
@@ -32,12 +34,19 @@ pub(super) const INSERT_DELIVERY: &str = "
     insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) values (?, ?, ?, ?, 'pending', ?, ?)";
 
 /// Does what `Queue::enqueue` promises.
-pub(super) fn enqueue(tx: &mut Transaction<'_>, events: &[NewEvent], ids: &IdSource) -> Result<Vec<Enqueued>, StoreError> {
+pub(super) fn enqueue(
+    tx: &mut Transaction<'_>,
+    events: &[NewEvent],
+    ids: &IdSource,
+    keyring: &Keyring,
+) -> Result<Vec<Enqueued>, StoreError> {
     let taken = keys_taken(tx.db, events)?;
     let (fresh, first_of) = tell_apart(events, &taken);
     let wanted = Wanted::by(tx.db, &fresh)?;
     let deliveries = plan(&fresh, &wanted, ids);
-    insert_events(tx.db, &fresh, &wanted)?;
+    let kept = wanted.keep_of(&fresh);
+    insert_events(tx.db, &kept, &wanted)?;
+    insert_secrets(tx.db, &kept, keyring)?;
     insert_deliveries(tx.db, &deliveries)?;
     announce(tx, &deliveries);
 
@@ -72,6 +81,11 @@ impl<'e> Wanted<'e> {
             }
         }
         Ok(Self(webhooks))
+    }
+
+    /// Those events that a webhook wants or that are kept in any case.
+    fn keep_of(&self, fresh: &[&'e NewEvent]) -> Vec<&'e NewEvent> {
+        fresh.iter().copied().filter(|new| new.kept_unwanted || !self.of(&new.event).is_empty()).collect()
     }
 
     fn of(&self, event: &'e Event) -> &[WebhookId] {

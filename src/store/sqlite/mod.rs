@@ -27,6 +27,7 @@ use crate::secrets::Keyring;
 mod audit;
 mod cells;
 mod claim;
+mod client_catalogs;
 mod clients;
 mod connect;
 mod dead_letters;

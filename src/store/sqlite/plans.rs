@@ -196,7 +196,11 @@ fn secrets_are_looked_up_by_their_key() {
     let range = |column: &str, sign: &str| format!("SEARCH webhook USING INDEX webhook_{column} ({column}{sign}?)");
     let (below, above) = (range("secrets_key", "<"), range("secrets_key", ">"));
     let (signing_below, signing_above) = (range("signing_keys_key", "<"), range("signing_keys_key", ">"));
-    assert_reads(secrets::KEYS_IN_USE, &[&above, &signing_above]);
+    let (catalog_keys, payloads) = (
+        "SEARCH client_catalog USING INDEX client_catalog_keys_key (keys_key>?)",
+        "SEARCH event_secret USING INDEX event_secret_payload_key (payload_key>?)",
+    );
+    assert_reads(secrets::KEYS_IN_USE, &[catalog_keys, payloads, &above, &signing_above]);
     let by_id = "SEARCH webhook USING PRIMARY KEY (id=?)";
     assert_reads(secrets::UNDER_OTHER_KEYS, &[&below, &above, &signing_below, &signing_above, by_id]);
 }

@@ -48,8 +48,8 @@ impl Queue for SqliteStore {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let ids = Arc::clone(&self.ids);
-        self.writer.write(move |tx| enqueue(tx, &events, &ids)).await
+        let (ids, keyring) = (Arc::clone(&self.ids), Arc::clone(&self.keyring));
+        self.writer.write(move |tx| enqueue(tx, &events, &ids, &keyring)).await
     }
 
     async fn lanes_due(&self, now: Timestamp) -> Result<Vec<WebhookId>, StoreError> {

@@ -7,6 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::task::spawn_blocking;
 
 use super::SqliteStore;
+use super::client_catalogs;
 use super::connect::{Settings, connect_writer};
 use super::migrate::{migrate, schema_version};
 use super::statements::Statements;
@@ -18,12 +19,14 @@ use crate::store::records::KeyUse;
 use crate::store::rows::{Envelopes, secrets_in_clear};
 use crate::store::schema::LAST_IN_CLEAR;
 
-/// Along the indexes `webhook_secrets_key` and `webhook_signing_keys_key`; a row with two envelopes under one key counts
+/// Along the indexes `webhook_secrets_key`, `webhook_signing_keys_key` and those of what catalogues keep; a row with two envelopes under one key counts
 /// once.
 pub(super) const KEYS_IN_USE: &str = "
     select key, count(*) from (
         select secrets_key as key, id from webhook where secrets_key is not null
-        union select signing_keys_key, id from webhook where signing_keys_key is not null)
+        union select signing_keys_key, id from webhook where signing_keys_key is not null
+        union all select keys_key, id from client_catalog where keys_key is not null
+        union all select payload_key, event_id from event_secret where payload_key is not null)
     group by key";
 
 /// The ranges of the same indexes beside the newest key.
@@ -79,7 +82,7 @@ fn reseal_some(db: &Connection, keyring: &Keyring, limit: u32) -> Result<u64, St
     for Envelopes { id, secrets, signing_keys } in &resealed {
         db.change(RESEAL, (id.as_uuid(), secrets, signing_keys))?;
     }
-    Ok(resealed.len() as u64)
+    Ok(resealed.len() as u64 + client_catalogs::reseal_some(db, keyring, limit)?)
 }
 
 /// Encrypts what a database holds in clear that was made before secrets were encrypted.

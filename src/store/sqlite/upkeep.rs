@@ -5,6 +5,7 @@ use rusqlite::Row;
 
 use super::SqliteStore;
 use super::audit;
+use super::client_catalogs;
 use super::record::disable_webhook;
 use super::statements::Statements;
 use super::writer::Transaction;
@@ -147,6 +148,7 @@ fn remove_expired(tx: &mut Transaction<'_>, step: RetentionStep) -> Result<Remov
     for statement in [MARK_BARE, REMOVE_ATTEMPTS, REMOVE_DELIVERIES] {
         deliveries = tx.db.change(statement, (finished_before, dead_letters_before, step.limit))? as u64;
     }
+    client_catalogs::drop_secrets(tx.db, step.limit)?;
     Ok(Removed {
         deliveries,
         events: change(REMOVE_EVENTS, (finished_before, step.limit))?,

@@ -31,17 +31,17 @@ const TYPE_TAKEN: &str = "
     select exists (select 1 from webhook where client_id = ? and type_code = ? and id <> ? and deleted_at is null)";
 
 const INSERT: &str = "
-    insert into webhook (id, client_id, version, name, type_code, events, method, url, header_auth,
+    insert into webhook (id, client_id, version, name, type_code, events, catalog, method, url, header_auth,
         authorization_url, authorization_method, authorization_response_token_attr,
         retry, timeout_ms, max_in_flight, rate_limit, http_signature, secrets,
         state, disable_reason, state_changed_at, created_at, updated_at)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 const VERSION: &str = "select version from webhook where id = ? and client_id = ? and deleted_at is null";
 
 /// Runs in the transaction that compared the version.
 const UPDATE: &str = "
-    update webhook set name = ?, type_code = ?, events = ?, method = ?, url = ?, header_auth = ?,
+    update webhook set name = ?, type_code = ?, events = ?, catalog = ?, method = ?, url = ?, header_auth = ?,
         authorization_url = ?, authorization_method = ?, authorization_response_token_attr = ?,
         retry = ?, timeout_ms = ?, max_in_flight = ?, rate_limit = ?, http_signature = ?, secrets = ?,
         updated_at = ?, version = version + 1
@@ -208,6 +208,7 @@ fn definition<'w>(written: &'w WrittenDefinition<'_>) -> Vec<&'w dyn ToSql> {
         &written.name,
         &written.type_code,
         &written.events,
+        &written.catalog,
         &written.method,
         &written.url,
         &written.header_auth,

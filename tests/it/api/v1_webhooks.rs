@@ -42,6 +42,7 @@ async fn a_webhook_shows_every_field() {
         "createdAt": START_TEXT,
         "updatedAt": START_TEXT,
         "events": ["invoice.open", "invoice.paid"],
+        "catalog": null,
         "state": "active",
         "disableReason": null,
         "retry": {"delaysSeconds": [5, 300], "jitter": 0.2},

@@ -305,7 +305,7 @@ async fn what_lies_exactly_on_a_limit_is_taken() {
         json!({"authorizationBody": {"a": "x".repeat(16_376)}}),
         json!({"url": "https://example.com/?a=:id&b=:id"}),
         json!({"headers": {}}),
-        json!({"unknown": {"deep": [1, 2, 3]}, "id": 7, "catalog": "x"}),
+        json!({"unknown": {"deep": [1, 2, 3]}, "id": 7, "catalogue": "x"}),
     ];
     let v1 = [
         json!({"type": null, "events": ["a"], "url": "https://example.com/no-place"}),

@@ -91,8 +91,9 @@ impl Siege {
     async fn enqueue(&self) -> usize {
         let mut taken = 0;
         for text in hostile::texts().iter().cycle().take(60) {
-            let (status, answer) =
-                self.post("/v1/events", &json!({"type": "document.finished", "subject": text, "payload": {(text.as_str()): text}})).await;
+            let (status, answer) = self
+                .post("/v1/events", &json!({"type": "document.finished", "subject": text, "payload": {"id": "x", (text.as_str()): text}}))
+                .await;
             assert!(matches!(status, 202 | 422), "{answer}");
             taken += usize::from(status == 202);
         }

@@ -182,7 +182,13 @@ impl Driver {
             payload: Bytes::from(format!("{{\"event\":\"{id}\"}}")),
             created_at,
         };
-        NewEvent { event, idempotency_key: new.key.map(|key| format!("key {key}")), due_at: now + seconds(new.wait) }
+        NewEvent {
+            event,
+            idempotency_key: new.key.map(|key| format!("key {key}")),
+            due_at: now + seconds(new.wait),
+            whole_payload: None,
+            kept_unwanted: true,
+        }
     }
 
     /// Claims, attempts, and records the first of what it claimed.
@@ -408,6 +414,7 @@ fn definition(types: Types, edited_at: Timestamp) -> WebhookDefinition {
         name: format!("edited at {edited_at}"),
         type_code: types.iter().any(|event_type| event_type == 0).then_some(DOCUMENT_FINISHED),
         events: types.iter().map(event_type).collect(),
+        catalog: None,
         method: Method::Post,
         headers: None,
         url: TargetUrl::parse(&url, IdInUrl::Required).unwrap(),

@@ -5,6 +5,7 @@
 
 mod audit;
 mod claims;
+mod client_catalogs;
 mod clients;
 mod deliveries;
 mod enqueue;
@@ -87,6 +88,14 @@ conformance_suite! {
     enqueue::text_with_nul_is_kept_whole_or_refused_whole,
     enqueue::payloads_are_kept_byte_for_byte,
     enqueue::an_empty_batch_has_an_empty_answer,
+
+    client_catalogs::what_a_client_settled_comes_back_as_it_went_in,
+    client_catalogs::what_somebody_else_settled_meanwhile_is_not_overwritten,
+    client_catalogs::webhooks_that_are_called_so_have_a_new_version_then,
+    client_catalogs::what_was_settled_goes_with_its_client,
+    client_catalogs::keys_and_whole_payloads_are_encrypted_and_come_under_a_new_key,
+    client_catalogs::a_whole_payload_is_kept_as_long_as_a_delivery_waits,
+    client_catalogs::an_event_that_is_kept_only_when_wanted_is_stored_only_then,
 
     claims::deliveries_come_earliest_due_first,
     claims::nothing_is_claimed_before_it_is_due,

@@ -26,6 +26,7 @@ pub(super) fn full_definition() -> WebhookDefinition {
         name: "Ünïcode 'name'".to_owned(),
         type_code: Some(DOCUMENT_FINISHED),
         events: vec![event_type("zeta"), event_type("alpha"), event_type("document.finished")],
+        catalog: Some("senior-bpm".parse().unwrap()),
         method: Method::Put,
         headers: Some(headers("X-Zeta")),
         url: url("https://receiver.example/a/:id?b=:id"),

@@ -127,6 +127,7 @@ impl World {
             name: format!("webhook {number}"),
             type_code: None,
             events: vec![EventType::document_finished()],
+            catalog: None,
             method: Method::Post,
             headers: None,
             url: url(&format!("https://receiver-{number}.example/documents/:id")),
@@ -170,7 +171,7 @@ impl World {
             payload: Bytes::from(format!("{{\"number\":{number}}}")),
             created_at,
         };
-        NewEvent { event, idempotency_key: None, due_at: created_at + Duration::from_secs(3) }
+        NewEvent { event, idempotency_key: None, due_at: created_at + Duration::from_secs(3), whole_payload: None, kept_unwanted: true }
     }
 
     pub(super) async fn enqueue(&self, new: NewEvent) -> Enqueued {

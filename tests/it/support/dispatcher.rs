@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
+use webhook_dispatcher::catalog::Catalogs;
 use webhook_dispatcher::delivery::PoolSettings;
 use webhook_dispatcher::delivery::lanes::{BreakerSettings, LaneSettings};
 use webhook_dispatcher::delivery::pool::Pool;
@@ -66,6 +67,7 @@ impl Default for Setup {
                 limit: 16,
                 breaker: BreakerSettings { failures: 5, pause: Duration::from_secs(5), pause_max: Duration::from_mins(5) },
             },
+            catalogs: Arc::new(Catalogs::built_in().unwrap()),
             timeout: Duration::from_secs(10),
             poll_interval: Duration::from_secs(1),
             claim_batch: 64,
@@ -93,7 +95,7 @@ pub(crate) struct Dispatcher {
 }
 
 /// The membership of a node that is never taken for dead.
-async fn alone(ids: &IdSource, store: &Arc<dyn Store>) -> Arc<Membership> {
+pub(crate) async fn alone(ids: &IdSource, store: &Arc<dyn Store>) -> Arc<Membership> {
     let node = Node { id: ids.next(START), name: "alone".to_owned(), role: NodeRole::All, version: "0".to_owned(), started_at: START };
     let heartbeat = Heartbeat { interval: Duration::from_hours(1), limit: Duration::from_hours(24) };
     Membership::join(node, heartbeat, Arc::clone(store)).await.unwrap()
@@ -126,6 +128,7 @@ impl Dispatcher {
             name: "Webhook 1".to_owned(),
             type_code: None,
             events: vec![EventType::document_finished()],
+            catalog: None,
             method: Method::Post,
             headers: None,
             url: TargetUrl::parse(url, IdInUrl::Optional).unwrap(),
@@ -164,7 +167,11 @@ impl Dispatcher {
             payload,
             created_at: now,
         };
-        let enqueued = self.store.enqueue(vec![NewEvent { event, idempotency_key: None, due_at: now }]).await.unwrap();
+        let enqueued = self
+            .store
+            .enqueue(vec![NewEvent { event, idempotency_key: None, due_at: now, whole_payload: None, kept_unwanted: true }])
+            .await
+            .unwrap();
         enqueued.into_iter().next().unwrap().delivery_ids
     }
 

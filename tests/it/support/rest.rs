@@ -16,8 +16,10 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use webhook_dispatcher::api::{self, ApiSettings, ApiState};
+use webhook_dispatcher::catalog::Catalogs;
 use webhook_dispatcher::config::MetricsAccess;
 use webhook_dispatcher::dashboard::{self, DashboardSettings, DashboardState};
+use webhook_dispatcher::delivery::definitions::Definitions;
 use webhook_dispatcher::delivery::trial::TryOut;
 use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::allowance::Allowance;
@@ -62,6 +64,8 @@ pub(crate) struct RestSetup {
     pub(crate) allow_http: bool,
     /// Whether the dashboard's cookie goes through TLS alone.
     pub(crate) behind_tls: bool,
+    pub(crate) keeps_ocr_errors: bool,
+    pub(crate) catalogs: Arc<Catalogs>,
     pub(crate) allow: &'static [&'static str],
     pub(crate) waiting: usize,
     pub(crate) bounds: Bounds,
@@ -79,6 +83,8 @@ impl Default for RestSetup {
             max_body_bytes: 1 << 20,
             allow_http: true,
             behind_tls: false,
+            keeps_ocr_errors: false,
+            catalogs: Arc::new(Catalogs::built_in().unwrap()),
             allow: &["127.0.0.0/8"],
             waiting: 10_000,
             bounds: Bounds::default(),
@@ -150,16 +156,22 @@ impl Rest {
             store: Arc::clone(&store),
             intake: Arc::clone(&intake),
             lanes: Arc::<StandInLanes>::clone(&lanes),
-            trials: Arc::new(TryOut::new(worker(&Setup { allow: setup.allow, ..Setup::default() }, &told), told)),
+            trials: Arc::new(TryOut::new(
+                worker(&Setup { allow: setup.allow, ..Setup::default() }, &told),
+                told,
+                Definitions::new(Arc::clone(&store), Arc::clone(&setup.catalogs)),
+            )),
             metrics: Arc::new(Exporter::new("1.0.0", intake.metrics(), &DeliveryMetrics::default(), &TokenMetrics::default())),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
+            catalogs: Arc::clone(&setup.catalogs),
             key_chance: Box::new(move || [keys_made.fetch_add(1, Ordering::SeqCst); 24]),
             signing_chance: Box::new(move || [signing_keys_made.fetch_add(1, Ordering::SeqCst); 32]),
             settings: ApiSettings {
                 max_body_bytes: setup.max_body_bytes,
                 time_offset: FixedOffset::west_opt(3 * 3_600).unwrap(),
                 allow_http: setup.allow_http,
+                keeps_ocr_errors: setup.keeps_ocr_errors,
                 addresses: AddressPolicy::new(setup.allow.iter().map(|network| network.parse().unwrap()).collect()),
                 metrics_access: MetricsAccess::Loopback,
                 requests: setup.requests,
@@ -171,6 +183,7 @@ impl Rest {
             store: Arc::clone(&store),
             lanes: Arc::<StandInLanes>::clone(&lanes),
             trials: Arc::clone(&state.trials),
+            catalogs: Arc::clone(&setup.catalogs),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             token_chance: Box::new(move || [tokens_made.fetch_add(1, Ordering::SeqCst); 32]),

@@ -89,7 +89,7 @@ async fn what_is_another_clients_looks_like_what_does_not_exist() {
     let world = World::new().await;
     let mut tried = 0;
 
-    for operation in protected().await.iter().filter(|operation| operation.names_a_thing()) {
+    for operation in protected().await.iter().filter(|operation| operation.names_a_thing() && !is_everybodys(operation)) {
         for role in ROLES.into_iter().filter(|role| *role != "root") {
             let answer = async |id: &str| {
                 let call = call(&world, operation, &fill(&operation.path, id));
@@ -114,6 +114,11 @@ async fn what_is_another_clients_looks_like_what_does_not_exist() {
     assert_eq!(picture(&world, &world.acme).await, picture(&World::new().await, &world.acme).await, "something was changed");
 }
 
+/// Whether what the path names is nobody's: a catalogue is there for every client.
+fn is_everybodys(operation: &Operation) -> bool {
+    operation.path.starts_with("/v1/catalogs")
+}
+
 /// All that a client owns, as its admin sees it.
 async fn picture(world: &World, tenant: &Tenant) -> Vec<Value> {
     let mut seen = Vec::new();
@@ -130,7 +135,9 @@ async fn no_list_shows_anything_of_another_client() {
     let world = World::new().await;
 
     // Metrics count for all clients together, and name nothing of any.
-    let is_list = |operation: &&Operation| operation.method == "GET" && !operation.names_a_thing() && operation.id != "showMetrics";
+    let is_list = |operation: &&Operation| {
+        operation.method == "GET" && !operation.names_a_thing() && !is_everybodys(operation) && operation.id != "showMetrics"
+    };
     for operation in protected().await.iter().filter(is_list) {
         for role in operation.roles.iter().filter(|role| *role != "root") {
             let own = world.rest.get(&operation.path).key(world.key(role)).send().await;

@@ -56,6 +56,10 @@ pub(super) fn steady(value: &mut Value) {
             for (name, value) in object {
                 match name.as_str() {
                     "silentSeconds" => *value = json!(1.204),
+                    // Made by chance of the cryptographic library's own.
+                    "publicKey" if value.as_str().is_some_and(|key| key.starts_with("-----")) => {
+                        *value = json!("-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n");
+                    }
                     // Noted by a task of its own, sooner or later.
                     "lastUsedAt" if value.is_string() => *value = Value::Null,
                     // A test calls a name that no machine knows, and each says so in its own words.

@@ -61,6 +61,7 @@ impl World {
             ("deliveries", _) => &self.things.dead_letter,
             ("api-keys", _) => &self.things.key,
             ("redelivery-jobs", _) => &self.things.job,
+            ("catalogs", _) => "grafeno",
             ("clients", _) => &self.acme.id,
             (noun, _) => panic!("{}: this world has none of {noun}; make one in `things_of`", operation.path),
         }

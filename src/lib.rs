@@ -44,7 +44,7 @@
 //! # Which way dependencies point
 //!
 //! `domain` and `secrets` know nobody. `config` and `store` know those two, `catalog` and `egress` know `domain`, `token` knows `egress`, `node` and `management` know `store`; `intake`,
-//! `delivery`, `maintenance`, `alerts`, `api` and `dashboard` know those and never one another, but for the API, which reaches the queue through `intake`. What counts something knows
+//! `delivery`, `maintenance`, `alerts`, `api` and `dashboard` know those and never one another, but for the API, which reaches the queue through `intake`. What counts something, or logs errors of others, knows
 //! `telemetry`, which knows `domain`. Only `app` and what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api` and
 //! `dashboard` (and in the demonstration's receiver), `reqwest` in `egress`.
 

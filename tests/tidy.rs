@@ -38,7 +38,7 @@ const EDGES: &[(&str, Knows)] = &[
     ("maintenance", Knows::Only(&["domain", "config", "store", "node"])),
     ("management", Knows::Only(&["domain", "catalog", "config", "store"])),
     ("api", Knows::Only(&["domain", "catalog", "config", "store", "intake", "management", "telemetry"])),
-    ("dashboard", Knows::Only(&["domain", "catalog", "config", "store", "management"])),
+    ("dashboard", Knows::Only(&["domain", "catalog", "config", "store", "management", "telemetry"])),
     ("alerts", Knows::Only(&["domain", "store", "egress", "node"])),
     ("telemetry", Knows::Only(&["domain", "config"])),
     ("app", Knows::AllBut(&["cli", "demo"])),

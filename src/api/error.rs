@@ -4,7 +4,6 @@
 //! reaches a caller: it goes into the log, once.
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use crate::management::Refusal;
 pub(super) use crate::management::fields::FieldError;
 use crate::management::fields::Invalid;
 use crate::store::StoreError;
+use crate::telemetry::with_causes;
 
 /// Why a call gets no answer of its own.
 #[derive(Debug, thiserror::Error)]
@@ -200,12 +200,12 @@ impl ApiError {
     /// Logs what a caller is not told.
     pub(super) fn log(&self) {
         match self {
-            Self::NotReady(error) => tracing::warn!(error = %chain(error), "the store is not ready"),
+            Self::NotReady(error) => tracing::warn!(error = %with_causes(error), "the store is not ready"),
             // Every caller meets these while the store is away, of which the heartbeat tells once.
             Self::Store(error) if matches!(**error, StoreError::Busy(_) | StoreError::Unanswered(_)) => {
-                tracing::debug!(error = %chain(&**error), "a call failed at the store");
+                tracing::debug!(error = %with_causes(&**error), "a call failed at the store");
             }
-            Self::Store(error) => tracing::error!(error = %chain(&**error), "a call failed at the store"),
+            Self::Store(error) => tracing::error!(error = %with_causes(&**error), "a call failed at the store"),
             _ => {}
         }
     }
@@ -268,18 +268,6 @@ impl From<Conflict> for ApiError {
     }
 }
 
-/// An error and what caused it, on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,12 +296,5 @@ mod tests {
         let error = ApiError::from(StoreError::Backend("secret path".into()));
 
         assert_eq!(error.to_string(), "the store could not do it");
-    }
-
-    #[test]
-    fn a_log_line_holds_every_cause() {
-        let error = StoreError::Backend("disk I/O error".into());
-
-        assert_eq!(chain(&error), "store failed: disk I/O error");
     }
 }

@@ -3,7 +3,6 @@
 //! Handlers name what is wrong. What a browser gets of it is made in `guard`, which knows the language; what went wrong
 //! inside is for the log alone.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -13,6 +12,7 @@ use super::frame::Word;
 use super::pairs::address;
 use crate::management::Refusal;
 use crate::store::StoreError;
+use crate::telemetry::with_causes;
 
 /// Where people sign in.
 pub(super) const SIGN_IN: &str = "/dashboard/sign-in";
@@ -128,9 +128,9 @@ impl PageError {
     fn log(&self) {
         match self {
             // Every visitor meets these while the store is away, of which the heartbeat tells once.
-            Self::Store(error) if error.is_passing() => tracing::debug!(error = %chain(&**error), "a page failed at the store"),
-            Self::Store(error) => tracing::error!(error = %chain(&**error), "a page failed at the store"),
-            Self::Unwritable(error) => tracing::error!(error = %chain(error), "a page could not be written"),
+            Self::Store(error) if error.is_passing() => tracing::debug!(error = %with_causes(&**error), "a page failed at the store"),
+            Self::Store(error) => tracing::error!(error = %with_causes(&**error), "a page failed at the store"),
+            Self::Unwritable(error) => tracing::error!(error = %with_causes(error), "a page could not be written"),
             _ => {}
         }
     }
@@ -175,16 +175,4 @@ impl From<Refusal> for PageError {
             Refusal::Store(error) => error.into(),
         }
     }
-}
-
-/// An error and what caused it, on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

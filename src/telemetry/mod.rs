@@ -3,6 +3,8 @@
 pub mod metrics;
 mod one_line;
 
+use std::error::Error;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt;
@@ -26,4 +28,33 @@ pub fn init_logs(level: &str, format: LogFormat) -> Result<(), ParseError> {
     // Somebody else listens already: a test, or a program that embeds the dispatcher.
     drop(installed);
     Ok(())
+}
+
+/// An error and what caused it, for one line of the log.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_log_line_holds_every_cause() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the page is not written")]
+        struct Outer(#[source] io::Error);
+
+        assert_eq!(with_causes(&Outer(io::Error::other("the disk is full"))), "the page is not written: the disk is full");
+    }
 }

@@ -38,12 +38,13 @@
 //! | [`alerts`] | operational events: found, logged, sent to whom the operator names |
 //! | [`telemetry`] | logs and metrics |
 //! | [`app`] | the composition root: what is made of what, order of start and stop |
+//! | [`rest`] | a client of the REST interface, for the command line and the demonstration |
 //! | [`demo`] | the whole way of a delivery in one command: dispatcher, receiver, documents, report |
 //! | [`cli`] | the commands |
 //!
 //! # Which way dependencies point
 //!
-//! `domain` and `secrets` know nobody. `config` and `store` know those two, `catalog` and `egress` know `domain`, `token` knows `egress`, `node` and `management` know `store`; `intake`,
+//! `domain` and `secrets` know nobody. `config` and `store` know those two, `catalog` and `egress` know `domain`, `token` and `rest` know `egress`, `node` and `management` know `store`; `intake`,
 //! `delivery`, `maintenance`, `alerts`, `api` and `dashboard` know those and never one another, but for the API, which reaches the queue through `intake`. What counts something, or logs errors of others, knows
 //! `telemetry`, which knows `domain`. Only `app` and what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api` and
 //! `dashboard` (and in the demonstration's receiver), `reqwest` in `egress`.
@@ -63,6 +64,7 @@ pub mod intake;
 pub mod maintenance;
 pub mod management;
 pub mod node;
+mod rest;
 pub mod secrets;
 pub mod store;
 pub mod telemetry;

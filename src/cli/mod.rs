@@ -5,7 +5,9 @@
 
 mod catalogs;
 mod check_config;
+mod completions;
 mod demo;
+mod remote;
 mod secrets;
 mod serve;
 mod verify;
@@ -14,13 +16,14 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::config::environment::CONFIG;
 use crate::config::{Config, Sources};
 
 /// A reliable outbound webhook dispatcher.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version, about, after_long_help = remote::EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -40,6 +43,10 @@ enum Command {
     Secrets(secrets::SecretsArgs),
     /// Judges whether a request that a receiver captured is genuine.
     Verify(verify::VerifyArgs),
+    #[command(flatten)]
+    Remote(remote::RemoteCommand),
+    /// Prints what completes commands in a shell.
+    Completions(completions::CompletionsArgs),
 }
 
 /// Where the configuration comes from, beside the defaults and the environment.
@@ -74,13 +81,15 @@ pub fn main() -> ExitCode {
         Command::CheckConfig(args) => check_config::run(args),
         Command::Secrets(args) => secrets::run(args),
         Command::Verify(args) => return verify::run(&args),
+        Command::Remote(command) => remote::run(command),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell when standard error is closed.
             drop(writeln!(io::stderr(), "webhook-dispatcher: {error:#}"));
-            ExitCode::FAILURE
+            remote::code_of(&error)
         }
     }
 }
@@ -90,9 +99,14 @@ fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 fn config_from_environment() -> Option<PathBuf> {
-    std::env::var_os("DISPATCHER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
+    variable(CONFIG).map(PathBuf::from)
+}
+
+/// A variable of the environment that is set to something.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 /// Ends when the process is asked to stop: Ctrl-C or SIGTERM.

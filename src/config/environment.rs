@@ -6,8 +6,17 @@ use super::masked;
 
 const PREFIX: &str = "DISPATCHER_";
 
-/// Names with the prefix that set no key: the path of the configuration file, and what tests tell one another.
-const NOT_KEYS: [&str; 2] = ["DISPATCHER_CONFIG", "DISPATCHER_TEST_"];
+/// Names with the prefix that set no key: the path of the configuration file, and what the command line needs to call a
+/// dispatcher. A person may well have them set where one is started.
+pub(crate) const CONFIG: &str = "DISPATCHER_CONFIG";
+pub(crate) const URL: &str = "DISPATCHER_URL";
+pub(crate) const API_KEY: &str = "DISPATCHER_API_KEY";
+pub(crate) const API_KEY_FILE: &str = "DISPATCHER_API_KEY_FILE";
+pub(crate) const CLIENT_ID: &str = "DISPATCHER_CLIENT_ID";
+const NOT_KEYS: [&str; 5] = [CONFIG, URL, API_KEY, API_KEY_FILE, CLIENT_ID];
+
+/// What tests tell one another begins so.
+const OF_TESTS: &str = "DISPATCHER_TEST_";
 
 /// The key that a variable sets, as `section.key`; `None` when it is none of our variables.
 ///
@@ -15,8 +24,7 @@ const NOT_KEYS: [&str; 2] = ["DISPATCHER_CONFIG", "DISPATCHER_TEST_"];
 /// need not be a key that exists.
 pub(super) fn key_of(variable: &str) -> Option<String> {
     let name = variable.strip_prefix(PREFIX)?;
-    let [config, test_prefix] = NOT_KEYS;
-    if variable == config || variable.starts_with(test_prefix) {
+    if NOT_KEYS.contains(&variable) || variable.starts_with(OF_TESTS) {
         return None;
     }
     // Names in other than capitals are kept as they are, so that no two variables set one key.
@@ -49,7 +57,9 @@ mod tests {
 
     #[test]
     fn variables_that_are_no_keys_are_left_alone() {
-        for variable in ["PATH", "DISPATCHER", "MY_DISPATCHER_STORE_URL", "DISPATCHER_CONFIG", "DISPATCHER_TEST_X", "DISPATCHER_TEST_"] {
+        let ours = ["DISPATCHER_CONFIG", "DISPATCHER_URL", "DISPATCHER_API_KEY", "DISPATCHER_API_KEY_FILE", "DISPATCHER_CLIENT_ID"];
+        let others = ["PATH", "DISPATCHER", "MY_DISPATCHER_STORE_URL", "DISPATCHER_TEST_X", "DISPATCHER_TEST_"];
+        for variable in ours.into_iter().chain(others) {
             assert_eq!(key_of(variable), None, "{variable}");
         }
     }
@@ -58,6 +68,7 @@ mod tests {
     fn names_that_only_begin_like_those_are_keys() {
         assert_eq!(key_of("DISPATCHER_CONFIG_PATH").as_deref(), Some("config.path"));
         assert_eq!(key_of("DISPATCHER_TESTING").as_deref(), Some("testing"));
+        assert_eq!(key_of("DISPATCHER_API_KEYS").as_deref(), Some("api.keys"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod check;
 mod dashboard;
 mod delivery;
 mod egress;
-mod environment;
+pub(crate) mod environment;
 mod error;
 mod intake;
 mod lanes;

@@ -28,7 +28,6 @@ mod producer;
 mod progress;
 mod receiver;
 mod report;
-mod rest;
 mod screen;
 mod setup;
 mod stage;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
-use super::rest::RestClient;
+use crate::rest::{RestClient, RestError};
 
 const DELIVERIES: &str = "/v1/deliveries";
 
@@ -65,12 +65,12 @@ impl Operator {
         }
     }
 
-    async fn any_in(&self, state: &str) -> anyhow::Result<bool> {
+    async fn any_in(&self, state: &str) -> Result<bool, RestError> {
         self.rest.any(&format!("{DELIVERIES}?state={state}")).await
     }
 
     /// The dead letters.
-    pub(super) async fn dead_letters(&self) -> anyhow::Result<Vec<Delivery>> {
+    pub(super) async fn dead_letters(&self) -> Result<Vec<Delivery>, RestError> {
         self.rest.all("/v1/dead-letters").await
     }
 
@@ -81,7 +81,7 @@ impl Operator {
     }
 
     /// Sends a delivery again.
-    pub(super) async fn redeliver(&self, delivery: &Delivery) -> anyhow::Result<Delivery> {
+    pub(super) async fn redeliver(&self, delivery: &Delivery) -> Result<Delivery, RestError> {
         self.rest.post(&format!("{DELIVERIES}/{}/redeliver", delivery.id), Bytes::new()).await
     }
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::documents::Document;
-use super::rest::RestClient;
+use crate::rest::RestClient;
 
 const COMPLETIONS: &str = "/api_document/completions";
 

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::rest::RestClient;
+use crate::rest::RestClient;
 
 /// The port in the documentation's example.
 pub(super) const DOCUMENTED_PORT: u16 = 5000;

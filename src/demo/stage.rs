@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::Value;
+use url::Url;
 
 use super::kind::RETRY_DELAYS_SECONDS;
 use super::ledger::Ledger;
 use super::ports::free_address;
 use super::receiver::Receiver;
-use super::rest::RestClient;
 use super::setup::{self, DOCUMENTED_PORT, Keys};
 use crate::app::App;
 use crate::config::{Config, Sources};
+use crate::rest::RestClient;
 use crate::telemetry;
 
 /// Where the dispatcher listens when nobody else does.
@@ -46,7 +47,7 @@ impl Stage {
         let receiver = Receiver::start(DOCUMENTED_PORT, Arc::clone(&ledger)).await?;
         let app = App::start(&config).await?;
         let root_key = app.new_root_key.as_ref().context("the store is not new: it has a root key already")?;
-        let root = RestClient::new(app.address, config.egress.allow.clone(), root_key)?;
+        let root = client(app.address)?.with_key(root_key)?;
         let keys = setup::make_keys(&root).await?;
         let webhook = setup::register_example(&root.with_key(&keys.admin)?, receiver.port).await?;
         Ok(Self { app, receiver, root, ledger, keys, webhook })
@@ -54,12 +55,12 @@ impl Stage {
 
     /// A client of the dispatcher with the producer's key.
     pub(super) fn as_producer(&self) -> anyhow::Result<RestClient> {
-        self.root.with_key(&self.keys.producer)
+        Ok(self.root.with_key(&self.keys.producer)?)
     }
 
     /// A client of the dispatcher with the operator's key.
     pub(super) fn as_operator(&self) -> anyhow::Result<RestClient> {
-        self.root.with_key(&self.keys.operator)
+        Ok(self.root.with_key(&self.keys.operator)?)
     }
 
     /// Where the dispatcher listens.
@@ -78,6 +79,11 @@ impl Stage {
         self.app.stop().await;
         self.receiver.stop().await;
     }
+}
+
+/// A client of the dispatcher at `address`, without a key.
+pub(super) fn client(address: SocketAddr) -> anyhow::Result<RestClient> {
+    Ok(RestClient::new(Url::parse(&format!("http://{address}"))?, None)?)
 }
 
 /// The defaults, with retries that a person can wait for and leave to call this machine.

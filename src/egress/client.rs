@@ -1,4 +1,4 @@
-//! The one factory of HTTP clients, and the calls made with them.
+//! The caller for urls that customers typed: it calls what the policy allows.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,23 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
 use moka::future::Cache;
-use reqwest::redirect;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use url::Url;
 
+use super::factory;
 use super::names::{Names, SystemNames};
 use super::resolver::{GuardedResolver, told};
 use super::tls::{CaFileError, Tls};
 use super::{Answer, CallLimits, Caller, OutboundRequest, SendError};
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::client_certificate::ClientCertificate;
-
-/// Connections that were not used for this long are closed. Many servers drop idle connections after five seconds;
-/// staying well below keeps a request from meeting a connection that closes under it.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many clients with a certificate are kept, and for how long without use. Another one is quickly made, but begins
 /// without connections.
@@ -96,22 +91,11 @@ struct Factory {
 
 impl Factory {
     /// A client for calls to `port` that shows `certificate` to servers that ask for one.
-    #[expect(clippy::disallowed_methods, reason = "this is the one factory of HTTP clients")]
     fn build(&self, port: u16, certificate: Option<&ClientCertificate>) -> Result<reqwest::Client, UnusableClient> {
         let settings = &self.settings;
-        let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls.config(certificate)?)
-            // What the environment names is not used: only the operator's own setting is.
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .http1_only()
+        let builder = factory::strict(self.tls.config(certificate)?, settings.connect_timeout, &settings.user_agent)
             .https_only(!settings.allow_http)
-            .connect_timeout(settings.connect_timeout)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(settings.idle_connections_per_host)
-            .user_agent(&settings.user_agent);
+            .pool_max_idle_per_host(settings.idle_connections_per_host);
         let builder = match &settings.proxy {
             // Every connection leads to the proxy, whose own address the operator chose.
             Some(url) => builder.proxy(reqwest::Proxy::all(url.expose_secret())?),
@@ -185,19 +169,7 @@ impl Caller for HttpCaller {
         self.check(&request.url)?;
         let started = Instant::now();
         let client = self.client_for(&request).await?;
-        let answering = client.execute(to_reqwest(request));
-        let mut response = timeout_at(limits.deadline, answering).await.map_err(|_| SendError::Timeout)??;
-        let head_at = Instant::now();
-        let (body, body_complete) = read_body(&mut response, limits).await;
-        Ok(Answer {
-            status: response.status().as_u16(),
-            remote_address: response.remote_addr(),
-            headers: std::mem::take(response.headers_mut()),
-            body,
-            body_complete,
-            head_after: head_at - started,
-            body_took: head_at.elapsed(),
-        })
+        factory::exchange(&client, to_reqwest(request), started, limits).await
     }
 }
 
@@ -206,22 +178,4 @@ fn to_reqwest(request: OutboundRequest) -> reqwest::Request {
     *outgoing.headers_mut() = request.headers;
     *outgoing.body_mut() = request.body.map(reqwest::Body::from);
     outgoing
-}
-
-/// Reads up to the cap; says whether that was all.
-async fn read_body(response: &mut reqwest::Response, limits: CallLimits) -> (Bytes, bool) {
-    let mut read = BytesMut::new();
-    loop {
-        let Ok(Ok(chunk)) = timeout_at(limits.deadline, response.chunk()).await else {
-            return (read.freeze(), false);
-        };
-        let Some(chunk) = chunk else {
-            return (read.freeze(), true);
-        };
-        let room = limits.body_cap - read.len();
-        read.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            return (read.freeze(), false);
-        }
-    }
 }

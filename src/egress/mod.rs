@@ -1,12 +1,15 @@
 //! The only way out: every call to a url that a customer typed goes through [`Caller`].
 //!
-//! `reqwest` is known here alone, and one factory ([`HttpCaller::new`]) makes every client, so that the rules hold for
-//! deliveries and logins alike: only addresses that may be called, no redirects, no proxy but the operator's, nothing sent
-//! twice, nothing decompressed, one deadline, a cap on what is read.
+//! `reqwest` is known here alone, and one factory makes every client, so that the rules hold for deliveries and logins
+//! alike: only addresses that may be called ([`HttpCaller`]), no redirects, no proxy but the operator's, nothing sent twice,
+//! nothing decompressed, one deadline, a cap on what is read. The dispatcher's own address, which its operator names to the
+//! command line, is called by an [`OperatorCaller`]: by the same rules, and nothing else can be called with it.
 
 mod client;
 mod error;
+mod factory;
 mod names;
+mod operator;
 mod resolver;
 mod tls;
 
@@ -22,6 +25,7 @@ use url::Url;
 pub use client::{EgressSettings, HttpCaller, UnusableClient};
 pub use error::SendError;
 pub use names::{Names, SystemNames};
+pub use operator::{OperatorCaller, OperatorRequest};
 pub use tls::CaFileError;
 
 use crate::domain::client_certificate::ClientCertificate;

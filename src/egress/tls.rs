@@ -66,6 +66,11 @@ impl Tls {
         Ok(Self { provider: Arc::new(default_provider()), roots: Arc::new(roots) })
     }
 
+    /// For calls without TLS.
+    pub(super) fn trusting_nobody() -> Self {
+        Self { provider: Arc::new(default_provider()), roots: Arc::new(RootCertStore::empty()) }
+    }
+
     /// TLS for one client, which shows `certificate` to servers that ask for one.
     pub(super) fn config(&self, certificate: Option<&ClientCertificate>) -> Result<ClientConfig, UnusableClient> {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))

@@ -11,6 +11,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::one_line::OneLine;
+pub(crate) use self::one_line::spelled_out;
 use crate::config::LogFormat;
 
 /// Sends log events at `level` (a filter directive such as `info` or `info,webhook_dispatcher::delivery=debug`) to

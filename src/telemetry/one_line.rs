@@ -29,12 +29,22 @@ impl<W: Write> Write for OneLine<W> {
 
 fn on_one_line(event: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(event);
-    let (content, end) = text.strip_suffix('\n').map_or((&*text, ""), |content| (content, "\n"));
-    if !content.contains(breaks_out) {
-        return text;
+    let content = text.strip_suffix('\n').unwrap_or(&text);
+    let is_ended = content.len() < text.len();
+    let Cow::Owned(mut line) = spelled_out(content) else { return text };
+    if is_ended {
+        line.push('\n');
+    }
+    line.into()
+}
+
+/// A text that stays on its line and makes no terminal do anything, whoever wrote it. Of a text in JSON form the meaning stays.
+pub(crate) fn spelled_out(text: &str) -> Cow<'_, str> {
+    if !text.contains(breaks_out) {
+        return Cow::Borrowed(text);
     }
     let mut line = String::with_capacity(text.len() + 16);
-    for character in content.chars() {
+    for character in text.chars() {
         match character {
             '\n' => line.push_str("\\n"),
             '\r' => line.push_str("\\r"),
@@ -46,7 +56,6 @@ fn on_one_line(event: &[u8]) -> Cow<'_, str> {
             other => line.push(other),
         }
     }
-    line.push_str(end);
     line.into()
 }
 

@@ -5,6 +5,7 @@ mod alerts;
 mod api;
 mod canaries;
 mod catalogs;
+mod cli;
 mod crash;
 mod dashboard;
 mod delivery;

@@ -15,9 +15,9 @@ use crate::app::App;
 use crate::demo::folder::Folder;
 use crate::demo::operator::{Delivery, Operator};
 use crate::demo::ports::free_address;
-use crate::demo::rest::RestClient;
 use crate::demo::setup::{self, Keys};
 use crate::demo::stage;
+use crate::rest::RestClient;
 use crate::telemetry;
 
 /// Where the dispatcher listens when nobody else does.
@@ -76,7 +76,7 @@ impl Play {
         let desk = Desk::open().await?;
         let app = App::start(&config).await?;
         let root_key = app.new_root_key.as_ref().context("the store is not new: it has a root key already")?;
-        let root = RestClient::new(app.address, config.egress.allow.clone(), root_key)?;
+        let root = stage::client(app.address)?.with_key(root_key)?;
         let keys = setup::make_keys(&root).await?;
         Ok(Self { system, app, desk, root, keys })
     }

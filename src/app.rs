@@ -6,6 +6,7 @@
 //!        back), both within the drain limit ─► node gone ─► store
 //! ```
 
+mod backup;
 mod dashboard;
 mod secrets;
 mod stores;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+pub(crate) use self::backup::{Backup, backup};
 pub(crate) use self::secrets::{Rotated, new_secrets_key, rotate};
 use self::stores::OpenStore;
 use crate::alerts::{AlertSettings, Alerts, Notices, Recipient};

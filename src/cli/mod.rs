@@ -3,6 +3,7 @@
 //! The only place that reads the process's environment. What people read goes to standard output, logs go to standard
 //! error.
 
+mod backup;
 mod catalogs;
 mod check_config;
 mod completions;
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Shows the whole way of a delivery on this machine: a dispatcher, a receiver, documents.
     Demo(demo::DemoArgs),
+    /// Copies the SQLite file while a server works with it.
+    Backup(backup::BackupArgs),
     /// Checks files that say what further systems are like.
     Catalogs(catalogs::CatalogsArgs),
     /// Prints the configuration as it would be used, secrets masked.
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Backup(args) => backup::run(args),
         Command::Catalogs(args) => catalogs::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::Secrets(args) => secrets::run(args),

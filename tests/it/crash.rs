@@ -1,14 +1,13 @@
 //! The real program, killed without warning under load: nothing acknowledged is lost, and little is repeated.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
-use crate::support::ledger::{Acknowledged, all_arrive, enqueue};
+use crate::support::ledger::{Acknowledged, all_arrive, enqueue, produce};
 use crate::support::postgres::FreshDatabase;
 use crate::support::process::{Process, RestClient};
 use crate::support::receiver::Receiver;
@@ -21,22 +20,6 @@ const PRODUCERS: usize = 8;
 /// Kills this many times; `DISPATCHER_TEST_CRASH_ROUNDS` says otherwise.
 fn rounds() -> usize {
     from_environment("DISPATCHER_TEST_CRASH_ROUNDS").unwrap_or(20)
-}
-
-/// Enqueues documents until no answer comes. A document without an answer is left to be sent again.
-async fn produce(
-    rest: RestClient,
-    address: SocketAddr,
-    key: String,
-    numbers: Arc<AtomicUsize>,
-    acknowledged: Arc<Acknowledged>,
-) -> Option<String> {
-    loop {
-        let document = format!("doc-{}", numbers.fetch_add(1, Ordering::Relaxed));
-        if !enqueue(&rest, address, &key, &document, &acknowledged).await {
-            return Some(document);
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod api;
+mod backup;
 mod canaries;
 mod catalogs;
 mod cli;

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use self::audit::Hand;
+pub use self::backup::{BackedUp, back_up};
 use self::connect::{Settings, make_folder};
 use self::held::Held;
 use self::lock_file::LockFile;
@@ -26,6 +27,7 @@ use crate::secrets::Keyring;
 
 mod audit;
 mod cells;
+mod backup;
 mod claim;
 mod client_catalogs;
 mod clients;

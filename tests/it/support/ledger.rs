@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -30,6 +31,15 @@ impl Acknowledged {
         self.event_of.lock().unwrap().len()
     }
 
+    /// What is known by now, apart from what comes later.
+    pub(crate) fn so_far(&self) -> Self {
+        Self { event_of: Mutex::new(self.event_of.lock().unwrap().clone()), grown: Notify::new() }
+    }
+
+    pub(crate) fn documents(&self) -> Vec<String> {
+        self.event_of.lock().unwrap().keys().cloned().collect()
+    }
+
     pub(crate) async fn until(&self, count: usize) {
         loop {
             let grown = self.grown.notified();
@@ -48,6 +58,22 @@ pub(crate) async fn enqueue(rest: &RestClient, address: SocketAddr, key: &str, d
     let Some((202, body)) = answer else { return false };
     acknowledged.add(document, body["events"][0]["eventId"].as_str().unwrap());
     true
+}
+
+/// Enqueues documents until no answer comes. A document without an answer is left to be sent again.
+pub(crate) async fn produce(
+    rest: RestClient,
+    address: SocketAddr,
+    key: String,
+    numbers: Arc<AtomicUsize>,
+    acknowledged: Arc<Acknowledged>,
+) -> Option<String> {
+    loop {
+        let document = format!("doc-{}", numbers.fetch_add(1, Ordering::Relaxed));
+        if !enqueue(&rest, address, &key, &document, &acknowledged).await {
+            return Some(document);
+        }
+    }
 }
 
 /// Waits until everything that was acknowledged has arrived; answers how many requests came for documents beyond the

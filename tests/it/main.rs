@@ -18,6 +18,7 @@ mod maintenance;
 mod metrics;
 mod model;
 mod nodes;
+mod redelivery_crash;
 mod secrets;
 mod serve;
 mod store_conformance;

@@ -51,7 +51,9 @@ use crate::domain::time::{Clock, SystemClock};
 use crate::domain::trial::Trials;
 use crate::egress::{Caller, EgressSettings, HttpCaller};
 use crate::intake::{Bounds, Intake};
-use crate::maintenance::{self, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore, WorkRedeliveries};
+use crate::maintenance::{
+    self, CancelLeftOver, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore, WorkRedeliveries,
+};
 use crate::node::{Heartbeat, Membership};
 use crate::secrets::Keyring;
 use crate::store::group_commit::GroupLimits;
@@ -288,7 +290,9 @@ fn start_work(
 ) -> anyhow::Result<()> {
     let Foundation { store, clock, .. } = foundation;
     background.spawn(Arc::clone(pool).run(store.signals(), stop.clone()));
-    background.spawn(WorkRedeliveries::new(Arc::clone(store)).run(Arc::clone(clock), stop.clone()));
+    background.spawn(maintenance::run_often(WorkRedeliveries::new(Arc::clone(store)), Arc::clone(clock), stop.clone()));
+    let left_over = CancelLeftOver::new(Arc::clone(store), config.maintenance.batch_rows);
+    background.spawn(maintenance::run_often(left_over, Arc::clone(clock), stop.clone()));
     for duty in duties(config, store)? {
         background.spawn(maintenance::run(duty, Arc::clone(membership), Arc::clone(clock), stop.clone()));
     }

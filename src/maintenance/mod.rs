@@ -1,9 +1,11 @@
 //! Work that recurs: removing what was kept long enough, giving up on webhooks that only fail, tidying the database; and
-//! encrypting secrets anew when there is a new key, and sending many deliveries again when somebody asks for it.
+//! encrypting secrets anew when there is a new key, sending many deliveries again when somebody asks for it, and cancelling
+//! what deleted webhooks leave over.
 //!
 //! Each duty is a [`Duty::run_once`] that production calls when its schedule says so and tests call when they like.
 
 mod disable;
+mod left_over;
 mod redelivery;
 mod reencrypt;
 mod retention;
@@ -13,10 +15,11 @@ mod upkeep;
 use async_trait::async_trait;
 
 pub use disable::DisableFailing;
+pub use left_over::CancelLeftOver;
 pub use redelivery::WorkRedeliveries;
 pub use reencrypt::Reencrypt;
 pub use retention::{Retention, RetentionAges};
-pub use scheduler::{ScheduledDuty, run};
+pub use scheduler::{ScheduledDuty, run, run_often};
 pub use upkeep::TidyStore;
 
 use crate::domain::time::Timestamp;

@@ -1,20 +1,14 @@
 //! Works redeliveries of many, step by step as each is due. Every delivering node tries; the store lets one take a step.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Duty;
 use crate::domain::redelivery::RedeliveryJobState;
-use crate::domain::time::{Clock, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
-
-/// How often steps are looked for. Within it those are taken that became due.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Takes the steps of redeliveries.
 pub struct WorkRedeliveries {
@@ -26,27 +20,6 @@ impl WorkRedeliveries {
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
-    }
-
-    /// Takes steps as they become due, until `stop`.
-    pub async fn run(self, clock: Arc<dyn Clock>, stop: CancellationToken) {
-        let mut ticks = interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut fails = false;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            match self.run_once(clock.now()).await {
-                Ok(_) => fails = false,
-                // Once for as long as it fails.
-                Err(failure) if !std::mem::replace(&mut fails, true) => {
-                    warn!(error = %failure, source = ?std::error::Error::source(&failure), "a redelivery does not go on; it is tried again");
-                }
-                Err(_) => {}
-            }
-        }
     }
 }
 

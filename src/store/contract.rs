@@ -40,6 +40,9 @@ use crate::domain::stats::{Counted, Stats, StatsQuery};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{DisableReason, Webhook, WebhookState};
 
+/// How many pending deliveries the deletion of a webhook, or of a client, cancels by itself.
+pub const CANCELLED_AT_ONCE: u32 = 1000;
+
 /// A whole store.
 #[async_trait]
 pub trait Store:
@@ -216,8 +219,9 @@ pub trait Webhooks: Send + Sync {
         by: Option<Actor>,
     ) -> Result<bool, StoreError>;
 
-    /// Deletes a webhook: it is found no more, its secrets are gone, its pending deliveries are cancelled. `false`:
-    /// there is no such webhook in that scope.
+    /// Deletes a webhook: it is found no more, its secrets are gone, nothing of it is claimed any more. Of its pending
+    /// deliveries [`CANCELLED_AT_ONCE`] are cancelled in the same commit, the rest by [`Upkeep::cancel_left_over`].
+    /// `false`: there is no such webhook in that scope.
     async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError>;
 
     /// The webhooks that live among `ids`, in no order.
@@ -255,7 +259,7 @@ pub trait Clients: Send + Sync {
     /// Stores a new client.
     async fn insert_client(&self, client: Client, by: Option<Actor>) -> Result<(), StoreError>;
 
-    /// Deletes a client: its keys open nothing any more, what it settled for catalogues is gone, its webhooks are deleted as by [`Webhooks::delete_webhook`].
+    /// Deletes a client: its keys open nothing any more, what it settled for catalogues is gone, its webhooks are deleted as by [`Webhooks::delete_webhook`], with [`CANCELLED_AT_ONCE`] for all of them together.
     /// `false`: there is no such client.
     async fn delete_client(&self, id: ClientId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError>;
 
@@ -350,6 +354,10 @@ pub trait Upkeep: Send + Sync {
 
     /// Disables an active webhook, as [`Webhooks::set_webhook_state`] sets a state; `false` if it is not active (any more).
     async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Cancels at most `limit` pending deliveries of deleted webhooks, as of their deletion; answers how many. What is in
+    /// flight is not pending: it ends by [`Queue::record`] or [`Queue::release`].
+    async fn cancel_left_over(&self, limit: u32) -> Result<u64, StoreError>;
 
     /// How full the store is; pending deliveries are counted up to `most_pending`.
     async fn fill(&self, most_pending: u64) -> Result<Fill, StoreError>;

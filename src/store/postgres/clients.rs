@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::audit::Hand;
 use super::connections::Call;
+use super::left_over::cancel_left_over;
 use super::value::{At, kept};
 use super::webhooks::{client_of, delete, hold_client};
 use crate::domain::audit::{Actor, Change};
@@ -16,7 +17,7 @@ use crate::domain::client::{ApiKey, Client, KeyHash, Role};
 use crate::domain::ids::{ApiKeyId, ClientId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::secrets::Keyring;
-use crate::store::contract::Clients;
+use crate::store::contract::{CANCELLED_AT_ONCE, Clients};
 use crate::store::error::StoreError;
 use crate::store::records::{KeyDeletion, Page, Scope};
 use crate::store::rows::{client, client_columns, key, key_columns};
@@ -144,6 +145,7 @@ async fn delete_client(call: &mut Call<'_>, id: ClientId, now: Timestamp, keyrin
     for webhook in webhooks {
         delete(call, (Scope::Client(id), WebhookId::from(webhook)), now, keyring, hand).await?;
     }
+    cancel_left_over(call.db, CANCELLED_AT_ONCE).await?;
     hand.note(call.db, || before.as_ref().map(Change::client_deleted)).await?;
     Ok(true)
 }

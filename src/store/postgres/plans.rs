@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::connect::{MIGRATIONS, access};
 use super::delivery_list::PLANNED_ANEW;
-use super::{audit, claim, deliveries, delivery_list, enqueue, nodes, queue, record, redelivery, stats, upkeep, webhooks};
+use super::{audit, claim, deliveries, delivery_list, enqueue, left_over, nodes, queue, record, redelivery, stats, upkeep, webhooks};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::EventType;
 use crate::store::records::{AuditFilter, DeliveryFilter, EventFilter, Page, Scope};
@@ -50,7 +50,7 @@ const MILLION: &str = "
         select id, 1, created_at, created_at, 'delivered', 200 from delivery where state = 'delivered' limit 100000";
 
 /// A statement, how many parameters it has, and the indexes that it must read.
-const ALONG_INDEXES: [(&str, usize, &[&str]); 32] = [
+const ALONG_INDEXES: [(&str, usize, &[&str]); 36] = [
     (enqueue::KEYS_TAKEN, 3, &["event_idempotency"]),
     (enqueue::WANTED_BY, 3, &["webhook_event_pkey"]),
     (enqueue::DELIVERIES_OF, 1, &["delivery_event"]),
@@ -81,6 +81,10 @@ const ALONG_INDEXES: [(&str, usize, &[&str]); 32] = [
     (redelivery::DEAD_LETTERS_OF_CLIENT, 4, &["delivery_dead_letter", "webhook_pkey"]),
     (redelivery::DEAD_LETTERS_OF_WEBHOOK, 4, &["delivery_dead_letter_webhook", "webhook_pkey"]),
     (redelivery::EVENTS_WANTED, 6, &["event_client", "webhook_event_pkey", "delivery_event"]),
+    (left_over::IS_ANY, 0, &["webhook_left_over"]),
+    (left_over::CANCEL, 1, &["webhook_left_over", "delivery_due", "delivery_pkey"]),
+    (left_over::CANCEL_OF, 3, &["delivery_due", "delivery_pkey"]),
+    (left_over::NOTHING_LEFT, 0, &["webhook_left_over", "delivery_due"]),
     (upkeep::FAILING, 1, &["delivery_stat_pkey"]),
     (upkeep::PENDING, 1, &["delivery_due"]),
 ];

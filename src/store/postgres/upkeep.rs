@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use super::PostgresStore;
 use super::audit;
 use super::client_catalogs;
+use super::left_over;
 use super::record::disable_webhook;
 use super::value::At;
 use crate::domain::ids::WebhookId;
@@ -95,6 +96,14 @@ impl Upkeep for PostgresStore {
 
     async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError> {
         self.connections.call(move |call| Box::pin(disable_webhook(call, id, None, reason, now))).await
+    }
+
+    async fn cancel_left_over(&self, limit: u32) -> Result<u64, StoreError> {
+        // Nearly always there is nothing: that needs no transaction.
+        if !self.connections.call(|call| Box::pin(left_over::is_any(call.db))).await? {
+            return Ok(0);
+        }
+        self.connections.write(move |call| Box::pin(left_over::cancel_left_over(call.db, limit))).await
     }
 
     /// The server's disk is not seen from here.

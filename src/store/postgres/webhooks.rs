@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::audit::Hand;
 use super::connections::Call;
+use super::left_over::cancel_of;
 use super::value::{At, kept};
 use crate::domain::audit::{Actor, Change};
 use crate::domain::event::EventType;
@@ -18,7 +19,7 @@ use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Webhook, WebhookState};
 use crate::secrets::Keyring;
-use crate::store::contract::Webhooks;
+use crate::store::contract::{CANCELLED_AT_ONCE, Webhooks};
 use crate::store::error::StoreError;
 use crate::store::records::{Page, Scope, WebhookWrite};
 use crate::store::rows::words::state_words;
@@ -68,15 +69,8 @@ const HOLD_FOR_DELETION: &str = "
 /// The row stays for the deliveries that speak of it; what may hold secrets goes.
 const DELETE: &str = "
     update webhook set deleted_at = $2, updated_at = $2, version = version + 1,
-        secrets = null, signing_keys = null
+        secrets = null, signing_keys = null, has_left_over = true
     where id = $1";
-
-/// Reads the pending ones alone, not all that the webhook ever got; so many at a time, for a statement has a limit of time.
-/// What a claim holds at the moment is waited for.
-pub(super) const CANCEL_PENDING: &str = "
-    update delivery set state = 'cancelled', finished_at = $2
-    where state = 'pending' and id = any(array(
-        select d.id from delivery d where d.webhook_id = $1 and d.state = 'pending' order by d.due_at, d.id limit 10000 for update))";
 
 pub(super) const ONE: &str = concat!(
     "select ",
@@ -146,7 +140,14 @@ impl Webhooks for PostgresStore {
 
     async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError> {
         let (keyring, hand) = (Arc::clone(&self.keyring), self.hand(by));
-        self.connections.write_long(move |call| Box::pin(async move { delete(call, (scope, id), now, &keyring, &hand).await })).await
+        let work = async move |call: &mut Call<'_>| {
+            let is_deleted = delete(call, (scope, id), now, &keyring, &hand).await?;
+            if is_deleted {
+                cancel_of(call.db, (id, now), CANCELLED_AT_ONCE).await?;
+            }
+            Ok(is_deleted)
+        };
+        self.connections.write(move |call| Box::pin(async move { work(call).await })).await
     }
 
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
@@ -285,7 +286,7 @@ async fn set_state(call: &mut Call<'_>, scope: Scope, id: WebhookId, state: &Web
     Ok(is_set)
 }
 
-/// Does what `Webhooks::delete_webhook` promises, within a transaction.
+/// Deletes a webhook but for what waits for it, of which it makes a note; within a transaction.
 pub(super) async fn delete(
     call: &mut Call<'_>,
     (scope, id): (Scope, WebhookId),
@@ -302,7 +303,6 @@ pub(super) async fn delete(
     sqlx::query(DELETE).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?;
     sqlx::query(DELETE_EVENTS).bind(id.as_uuid()).execute(&mut *call.db).await?;
     sqlx::query(DELETE_PUBLIC_KEYS).bind(id.as_uuid()).execute(&mut *call.db).await?;
-    while sqlx::query(CANCEL_PENDING).bind(id.as_uuid()).bind(At(now)).execute(&mut *call.db).await?.rows_affected() > 0 {}
     hand.note(call.db, || before.as_ref().map(Change::webhook_deleted)).await?;
     call.signal(Signal::WebhookChanged(id));
     Ok(true)

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::SqliteStore;
 use super::audit::Hand;
 use super::held::Held;
+use super::left_over::cancel_left_over;
 use super::statements::{Built, Statements};
 use super::webhooks::{client_exists, client_of, delete};
 use super::writer::Transaction;
@@ -15,7 +16,7 @@ use crate::domain::client::{ApiKey, Client, KeyHash, Role};
 use crate::domain::ids::{ApiKeyId, ClientId};
 use crate::domain::time::Timestamp;
 use crate::secrets::Keyring;
-use crate::store::contract::Clients;
+use crate::store::contract::{CANCELLED_AT_ONCE, Clients};
 use crate::store::error::StoreError;
 use crate::store::records::{KeyDeletion, Page, Scope};
 use crate::store::rows::{Fields, client, client_columns, key, key_columns};
@@ -126,8 +127,9 @@ fn delete_client(
     tx.db.change(DELETE_KEYS_OF, (id.as_uuid(),))?;
     tx.db.change(DELETE_SETTLED_OF, (id.as_uuid(),))?;
     for webhook_id in tx.db.rows(WEBHOOKS_OF, (id.as_uuid(),), |row| Fields::of(row, "webhook").id("id"))? {
-        delete(tx, (Scope::Client(id), webhook_id), now, keyring, (held, hand))?;
+        delete(tx, (Scope::Client(id), webhook_id), now, keyring, hand)?;
     }
+    cancel_left_over(tx, CANCELLED_AT_ONCE, held)?;
     hand.note(tx.db, || before.as_ref().map(Change::client_deleted))?;
     Ok(true)
 }

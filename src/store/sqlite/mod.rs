@@ -13,12 +13,13 @@ use self::audit::Hand;
 pub use self::backup::{BackedUp, back_up};
 use self::connect::{Settings, make_folder};
 use self::held::Held;
+use self::left_over::cancel_left_over;
 use self::lock_file::LockFile;
 use self::migrate::check_schema;
 use self::nodes::{Owner, Turns};
 use self::readers::Readers;
 use self::writer::{Transaction, Writer};
-use super::contract::Store;
+use super::contract::{CANCELLED_AT_ONCE, Store};
 use super::error::StoreError;
 use super::signal::Signal;
 use crate::domain::audit::Actor;
@@ -26,8 +27,8 @@ use crate::domain::ids::IdSource;
 use crate::secrets::Keyring;
 
 mod audit;
-mod cells;
 mod backup;
+mod cells;
 mod claim;
 mod client_catalogs;
 mod clients;
@@ -38,6 +39,7 @@ mod delivery_list;
 mod enqueue;
 mod event_redelivery;
 mod held;
+mod left_over;
 mod lock_file;
 mod migrate;
 mod nodes;
@@ -104,13 +106,15 @@ impl SqliteStore {
         let writer = Writer::start(settings.clone(), signals.clone(), lock).await?;
         let readers = Readers::new(settings.clone(), with.readers);
         let claimer = Readers::new(settings, 1);
-        // What was in flight when its webhook was deleted, and when the process ended.
-        writer.write(webhooks::call_off_left_over).await?;
+        let held = Arc::<Held>::default();
+        // What was in flight when its webhook was deleted, and when the process ended. If it is much, maintenance does the rest.
+        let nothing_held = Arc::clone(&held);
+        writer.write(move |tx| cancel_left_over(tx, CANCELLED_AT_ONCE, &nothing_held)).await?;
         Ok(Self {
             writer,
             readers,
             claimer,
-            held: Arc::default(),
+            held,
             ids: with.ids,
             keyring: with.keyring,
             signals,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::connect::{Settings, open_writer};
 use super::delivery_list::tests::text as list_text;
-use super::{audit, claim, dead_letters, enqueue, queue, record, redelivery, secrets, sessions, stats, upkeep, webhooks};
+use super::{audit, claim, dead_letters, enqueue, left_over, queue, record, redelivery, secrets, sessions, stats, upkeep};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::time::Timestamp;
 use crate::store::records::{AuditFilter, DeliveryFilter, Page, Scope};
@@ -135,9 +135,10 @@ fn statistics_step_from_webhook_to_webhook_and_count_along_an_index() {
 #[test]
 fn deleting_a_webhook_reads_its_pending_deliveries_alone() {
     let pending = "SEARCH d USING INDEX delivery_due (webhook_id=?)";
-    assert_reads(webhooks::PENDING_OF, &[pending]);
-    let by_id = "SEARCH delivery USING PRIMARY KEY (id=?)";
-    assert_reads(webhooks::CALL_OFF_LEFT_OVER, &["SCAN w", pending, by_id, "SEARCH w USING PRIMARY KEY (id=?)"]);
+    assert_reads(left_over::PENDING_OF, &[pending]);
+    for deleted in [left_over::IS_ANY, left_over::DELETED] {
+        assert_reads(deleted, &["SCAN webhook USING INDEX webhook_left_over"]);
+    }
 }
 
 #[test]

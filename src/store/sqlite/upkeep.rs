@@ -6,6 +6,7 @@ use rusqlite::Row;
 use super::SqliteStore;
 use super::audit;
 use super::client_catalogs;
+use super::left_over;
 use super::record::disable_webhook;
 use super::statements::Statements;
 use super::writer::Transaction;
@@ -108,6 +109,14 @@ impl Upkeep for SqliteStore {
 
     async fn disable_webhook(&self, id: WebhookId, reason: DisableReason, now: Timestamp) -> Result<bool, StoreError> {
         self.writer.write(move |tx| disable_webhook(tx, id, None, reason, now)).await
+    }
+
+    async fn cancel_left_over(&self, limit: u32) -> Result<u64, StoreError> {
+        // Nearly always there is nothing: that is found out beside the writer.
+        if self.readers.read(|db| db.number(left_over::IS_ANY, ())).await? == 0 {
+            return Ok(0);
+        }
+        self.change_pending(None, move |tx, held, _| left_over::cancel_left_over(tx, limit, held)).await
     }
 
     async fn fill(&self, most_pending: u64) -> Result<Fill, StoreError> {

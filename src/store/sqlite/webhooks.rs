@@ -8,18 +8,19 @@ use rusqlite::{Connection, ToSql};
 use super::SqliteStore;
 use super::audit::Hand;
 use super::held::Held;
+use super::left_over::cancel_of;
 use super::statements::{Built, Statements};
 use super::writer::Transaction;
 use crate::domain::audit::{Actor, Change};
-use crate::domain::ids::{ClientId, DeliveryId, WebhookId};
+use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Webhook, WebhookState};
 use crate::secrets::Keyring;
-use crate::store::contract::Webhooks;
+use crate::store::contract::{CANCELLED_AT_ONCE, Webhooks};
 use crate::store::error::StoreError;
 use crate::store::records::{Page, Scope, WebhookWrite};
 use crate::store::rows::words::state_words;
-use crate::store::rows::{Fields, WrittenDefinition, webhook, webhook_columns};
+use crate::store::rows::{WrittenDefinition, webhook, webhook_columns};
 use crate::store::signal::Signal;
 
 /// Of the rows that are not deleted.
@@ -62,24 +63,8 @@ const SET_STATE: &str = "
 /// The row stays for the deliveries that speak of it; what may hold secrets goes.
 const DELETE: &str = "
     update webhook set deleted_at = ?2, updated_at = ?2, version = version + 1,
-        secrets = null, signing_keys = null
+        secrets = null, signing_keys = null, has_left_over = 1
     where id = ?1 and deleted_at is null and (?3 is null or client_id = ?3)";
-
-/// The pending ones alone, not all that the webhook ever got.
-pub(super) const PENDING_OF: &str = "
-    select d.id from delivery d indexed by delivery_due where d.webhook_id = ? and d.state = 'pending' limit ?";
-
-const CANCEL: &str = "update delivery set state = 'cancelled', finished_at = ?2 where id = ?1";
-
-/// How many deliveries are read before they are changed.
-const CANCELLED_AT_ONCE: i64 = 10_000;
-
-/// Webhook by webhook along the index `delivery_due`.
-pub(super) const CALL_OFF_LEFT_OVER: &str = "
-    update delivery set state = 'cancelled', finished_at = (select w.deleted_at from webhook w where w.id = delivery.webhook_id)
-    where id in (
-        select d.id from webhook w cross join delivery d indexed by delivery_due on d.webhook_id = w.id
-        where w.deleted_at is not null and d.state = 'pending')";
 
 const ONE: &str =
     concat!("select ", webhook_columns!(), " from webhook w where w.id = ?1 and w.deleted_at is null and (?2 is null or w.client_id = ?2)");
@@ -116,7 +101,14 @@ impl Webhooks for SqliteStore {
 
     async fn delete_webhook(&self, scope: Scope, id: WebhookId, now: Timestamp, by: Option<Actor>) -> Result<bool, StoreError> {
         let keyring = Arc::clone(&self.keyring);
-        self.change_pending(by, move |tx, held, hand| delete(tx, (scope, id), now, &keyring, (held, hand))).await
+        let work = move |tx: &mut Transaction<'_>, held: &Held, hand: &Hand<'_>| {
+            let is_deleted = delete(tx, (scope, id), now, &keyring, hand)?;
+            if is_deleted {
+                cancel_of(tx, (id, now), CANCELLED_AT_ONCE, held)?;
+            }
+            Ok(is_deleted)
+        };
+        self.change_pending(by, work).await
     }
 
     async fn webhook(&self, scope: Scope, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
@@ -252,13 +244,13 @@ fn set_state(tx: &mut Transaction<'_>, scope: Scope, id: WebhookId, state: &Webh
     Ok(is_set)
 }
 
-/// Does what `Webhooks::delete_webhook` promises.
+/// Deletes a webhook but for what waits for it, of which it makes a note.
 pub(super) fn delete(
     tx: &mut Transaction<'_>,
     (scope, id): (Scope, WebhookId),
     now: Timestamp,
     keyring: &Keyring,
-    (held, hand): (&Held, &Hand<'_>),
+    hand: &Hand<'_>,
 ) -> Result<bool, StoreError> {
     let before = hand.webhook_before(tx.db, (scope, id), keyring)?;
     if tx.db.change(DELETE, (id.as_uuid(), now.as_micros(), client_of(scope)))? == 0 {
@@ -266,29 +258,7 @@ pub(super) fn delete(
     }
     tx.db.change(DELETE_EVENTS, (id.as_uuid(),))?;
     tx.db.change(DELETE_PUBLIC_KEYS, (id.as_uuid(),))?;
-    cancel_pending(tx.db, id, now, held)?;
     hand.note(tx.db, || before.as_ref().map(Change::webhook_deleted))?;
     tx.signal(Signal::WebhookChanged(id));
     Ok(true)
-}
-
-/// Cancels what waits and is not in flight.
-fn cancel_pending(db: &Connection, id: WebhookId, now: Timestamp, held: &Held) -> Result<(), StoreError> {
-    let held = held.all();
-    let most = CANCELLED_AT_ONCE.saturating_add_unsigned(held.len() as u64);
-    loop {
-        let mut pending: Vec<DeliveryId> = db.rows(PENDING_OF, (id.as_uuid(), most), |row| Fields::of(row, "delivery").id("id"))?;
-        pending.retain(|id| !held.contains(id));
-        if pending.is_empty() {
-            return Ok(());
-        }
-        for delivery_id in pending {
-            db.change(CANCEL, (delivery_id.as_uuid(), now.as_micros()))?;
-        }
-    }
-}
-
-/// Cancels, as of their webhooks' deletion, deliveries that were in flight then and are not any more.
-pub(super) fn call_off_left_over(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
-    tx.db.change(CALL_OFF_LEFT_OVER, ()).map(drop)
 }

@@ -181,6 +181,8 @@ conformance_suite! {
     webhook_states::a_state_is_set_only_in_its_scope,
     webhook_states::a_deleted_webhook_is_found_no_more,
     webhook_states::a_deleted_webhooks_pending_deliveries_are_cancelled_and_no_others,
+    webhook_states::what_a_deleted_webhook_leaves_over_is_cancelled_step_by_step,
+    webhook_states::what_a_deleted_clients_webhooks_leave_over_is_cancelled_too,
     webhook_states::a_deleted_webhooks_secrets_are_gone,
     webhook_states::a_webhook_is_deleted_only_in_its_scope,
 

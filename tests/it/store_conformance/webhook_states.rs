@@ -1,11 +1,13 @@
 //! Webhooks are switched on and off, and deleted.
 
 use webhook_dispatcher::domain::delivery::DeliveryState;
+use webhook_dispatcher::domain::ids::{ClientId, DeliveryId};
 use webhook_dispatcher::domain::webhook::{DisableReason, Webhook, WebhookState};
-use webhook_dispatcher::store::records::{Page, Scope, WebhookWrite};
+use webhook_dispatcher::store::contract::CANCELLED_AT_ONCE;
+use webhook_dispatcher::store::records::{DeliveryFilter, Page, Scope, WebhookWrite};
 
 use super::webhooks::full_definition;
-use super::world::{World, at, success};
+use super::world::{World, at, failure, later, success};
 
 pub(super) async fn a_state_is_set_with_a_new_version(world: World) {
     let client = world.client().await;
@@ -77,6 +79,60 @@ pub(super) async fn a_deleted_webhooks_pending_deliveries_are_cancelled_and_no_o
     }
     assert_eq!(world.claim(other).await.len(), 1);
     assert!(world.claim(id).await.is_empty());
+}
+
+/// Of one webhook more than a deletion cancels by itself.
+pub(super) async fn what_a_deleted_webhook_leaves_over_is_cancelled_step_by_step(world: World) {
+    let client = world.client().await;
+    let id = world.webhook(client).await;
+    let in_flight = world.delivery(client).await;
+    let claimed = world.claim_one(id).await;
+    let waiting = enqueue_many(&world, client, CANCELLED_AT_ONCE + 7).await;
+
+    world.store.delete_webhook(Scope::All, id, at(5_000), None).await.unwrap();
+
+    assert_eq!(count(&world, DeliveryState::Pending).await, 7);
+    assert!(world.claim(id).await.is_empty(), "nothing of a deleted webhook is claimed");
+    assert!(world.store.lanes_due(later()).await.unwrap().is_empty());
+    for expected in [5, 2, 0, 0] {
+        assert_eq!(world.store.cancel_left_over(5).await.unwrap(), expected);
+    }
+    for delivery in waiting {
+        let shown = world.shown(delivery).await;
+        assert_eq!((shown.state, shown.finished_at), (DeliveryState::Cancelled, Some(at(5_000))));
+    }
+    assert_eq!(world.state(in_flight).await, DeliveryState::InFlight);
+    world.record(failure(&claimed)).await;
+    assert_eq!(world.state(in_flight).await, DeliveryState::Cancelled);
+}
+
+/// A webhook of which something is in flight does not keep the others waiting.
+pub(super) async fn what_a_deleted_clients_webhooks_leave_over_is_cancelled_too(world: World) {
+    let (client, other) = (world.client().await, world.client().await);
+    let id = world.webhook(client).await;
+    world.webhook(client).await;
+    world.webhook(other).await;
+    world.delivery(other).await;
+    enqueue_many(&world, client, CANCELLED_AT_ONCE / 2 + 4).await;
+    world.claim_one(id).await;
+
+    world.store.delete_client(client, at(5_000), None).await.unwrap();
+
+    assert_eq!(count(&world, DeliveryState::Pending).await, 8, "seven of the client's are left, and the other client's own");
+    assert_eq!(world.store.cancel_left_over(100).await.unwrap(), 7);
+    assert_eq!(count(&world, DeliveryState::Pending).await, 1);
+    assert_eq!(count(&world, DeliveryState::InFlight).await, 1);
+}
+
+async fn enqueue_many(world: &World, client: ClientId, count: u32) -> Vec<DeliveryId> {
+    let events = (0..count).map(|_| world.new_event(client)).collect();
+    let enqueued = world.store.enqueue(events).await.unwrap();
+    enqueued.into_iter().flat_map(|enqueued| enqueued.delivery_ids).collect()
+}
+
+async fn count(world: &World, state: DeliveryState) -> usize {
+    let filter = DeliveryFilter { state: Some(state), ..DeliveryFilter::all(Scope::All) };
+    world.store.deliveries(filter, Page { limit: 10_000, before: None }).await.unwrap().len()
 }
 
 pub(super) async fn a_deleted_webhooks_secrets_are_gone(world: World) {

@@ -54,6 +54,7 @@ use crate::intake::{Bounds, Intake};
 use crate::maintenance::{
     self, CancelLeftOver, DisableFailing, Duty, Retention, RetentionAges, ScheduledDuty, TidyStore, WorkRedeliveries,
 };
+use crate::management::KeyEdition;
 use crate::node::{Heartbeat, Membership};
 use crate::secrets::Keyring;
 use crate::store::group_commit::GroupLimits;
@@ -132,6 +133,7 @@ impl App {
             start_work(config, &foundation, (&pool, &membership), &background, &stop_background)?;
         }
         let make_router = if config.node.role.answers() { api::router } else { api::health_router };
+        let known_keys = KeyEdition::default();
         let router = make_router(ApiState {
             store: Arc::clone(store),
             intake: Arc::clone(&intake),
@@ -141,11 +143,13 @@ impl App {
             clock: Arc::clone(clock),
             ids: Arc::clone(ids),
             catalogs: Arc::clone(&catalogs),
+            known_keys: known_keys.clone(),
             key_chance: chance.key_source(),
             signing_chance: chance.seed_source(),
             settings: api_settings(config, addresses.clone()),
         });
-        let router = dashboard::beside(router, config, &foundation, (pool.clone(), trials, addresses, catalogs), stop_api.clone());
+        let router =
+            dashboard::beside(router, config, &foundation, (pool.clone(), trials, addresses, catalogs), known_keys, stop_api.clone());
         let api = tokio::spawn(api::serve(listener, router, server_limits(config), stop_api.clone()));
         let store = Arc::clone(store);
         let drain_limit = config.server.drain();

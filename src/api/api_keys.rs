@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Created, NoContent};
-use super::auth::{Allowed, Caller, ManageKeys};
+use super::auth::{Allowed, Caller};
 use super::body::JsonBody;
 use super::error::{ApiError, Conflict};
 use super::fields::{Fields, Message, name};
@@ -17,7 +17,9 @@ use super::query::{PageParameters, PageView, Query};
 use super::state::Api;
 use crate::domain::client::{ApiKey, KeyHash, Role, new_key_text};
 use crate::domain::ids::{ApiKeyId, ClientId};
+use crate::domain::permission::ManageKeys;
 use crate::domain::time::Timestamp;
+use crate::management::keys;
 use crate::store::records::{KeyDeletion, Scope};
 
 /// How much of a key is shown to tell keys apart.
@@ -114,9 +116,7 @@ async fn list(
 }
 
 async fn remove(State(api): State<Api>, caller: Allowed<ManageKeys>, PathId(id): PathId<ApiKeyId>) -> Result<NoContent, ApiError> {
-    let deletion = api.store.delete_api_key(caller.scope(), id, Some(caller.actor(api.clock.now()))).await?;
-    api.keys.forget();
-    match deletion {
+    match keys::delete_key(api.desk(), &caller.by(api.clock.now()), id).await? {
         KeyDeletion::Deleted => Ok(NoContent),
         KeyDeletion::NotFound => Err(ApiError::NotFound),
         KeyDeletion::LastRootKey => Err(Conflict::LastRootKey.into()),

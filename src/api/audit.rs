@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::auth::{Allowed, Audit};
+use super::auth::Allowed;
 use super::error::ApiError;
 use super::openapi::{Operation, Routes, Time};
 use super::query::{PageParameters, PageView, Query};
@@ -17,6 +17,7 @@ use super::state::Api;
 use crate::domain::audit::{Action, Actor, AuditEntry, Change, ObjectKind};
 use crate::domain::client::Role;
 use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId};
+use crate::domain::permission::Audit;
 use crate::store::records::AuditFilter;
 
 pub(super) fn routes() -> Routes {

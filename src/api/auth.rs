@@ -18,6 +18,7 @@ use super::state::Api;
 use crate::domain::audit::Actor;
 use crate::domain::client::{KeyHash, Permission, Role};
 use crate::domain::ids::ClientId;
+use crate::domain::permission::Wanted;
 use crate::domain::time::Timestamp;
 use crate::management::By;
 use crate::store::records::Scope;
@@ -74,25 +75,6 @@ impl Caller {
         self.scope.client_id().ok_or_else(needed)
     }
 }
-
-/// A permission as a type.
-pub(super) trait Wanted: Send {
-    /// The permission.
-    const PERMISSION: Permission;
-}
-
-macro_rules! permissions {
-    ($($name:ident),+) => {$(
-        #[doc = concat!("[`Permission::", stringify!($name), "`] as a type.")]
-        pub(super) struct $name;
-
-        impl Wanted for $name {
-            const PERMISSION: Permission = Permission::$name;
-        }
-    )+};
-}
-
-permissions!(ManageClients, ManageKeys, Audit, ManageWebhooks, Enqueue, Read, Operate);
 
 /// A caller whose key allows `P`.
 pub(super) struct Allowed<P> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::answer::{Created, NoContent};
-use super::auth::{Allowed, ManageClients};
+use super::auth::Allowed;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::fields::{Fields, name};
@@ -17,6 +17,8 @@ use super::query::{PageParameters, PageView, Query};
 use super::state::Api;
 use crate::domain::client::Client;
 use crate::domain::ids::ClientId;
+use crate::domain::permission::ManageClients;
+use crate::management::keys;
 
 pub(super) fn routes() -> Routes {
     let remove_detail = "Its keys open nothing any more, its webhooks are deleted and its pending deliveries cancelled.";
@@ -78,9 +80,7 @@ async fn list(
 
 /// Its keys open nothing any more, here at once and on other nodes within seconds.
 async fn remove(State(api): State<Api>, caller: Allowed<ManageClients>, PathId(id): PathId<ClientId>) -> Result<NoContent, ApiError> {
-    let now = api.clock.now();
-    let deleted = api.store.delete_client(id, now, Some(caller.actor(now))).await?;
-    api.keys.forget();
+    let deleted = keys::delete_client(api.desk(), &caller.by(api.clock.now()), id).await?;
     if deleted { Ok(NoContent) } else { Err(ApiError::NotFound) }
 }
 

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::answer::Accepted;
-use super::auth::{Allowed, Operate, Read};
+use super::auth::Allowed;
 use super::body::OptionalBody;
 use super::deliveries::DeliveryView;
 use super::error::{ApiError, Conflict};
@@ -20,6 +20,7 @@ use super::state::Api;
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::event::EventType;
 use crate::domain::ids::{ClientId, DeliveryId, EventId, WebhookId};
+use crate::domain::permission::{Operate, Read};
 use crate::store::records::{EventDetail, EventFilter, EventRedelivery, Redelivered};
 
 pub(super) fn routes() -> Routes {

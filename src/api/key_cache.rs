@@ -1,11 +1,10 @@
 //! What is remembered of API keys and clients, so that a busy producer costs no read of the store per request.
 //!
 //! Only what exists is remembered, and for a few seconds: so soon a key that another node deleted opens nothing here.
-//! What is deleted here is forgotten at once: every memory carries the edition that was current before the store was
-//! asked, and a deletion begins a new edition.
+//! What is deleted here is forgotten at once: every memory carries the [`KeyEdition`] that was current before the store was
+//! asked, and a deletion begins a new one.
 
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -14,6 +13,7 @@ use super::key_uses::KeyUses;
 use crate::domain::client::{KeyHash, Role};
 use crate::domain::ids::{ApiKeyId, ClientId};
 use crate::domain::time::Timestamp;
+use crate::management::KeyEdition;
 use crate::store::{Store, StoreError};
 
 /// How long anything is remembered.
@@ -38,14 +38,14 @@ pub(super) struct Holder {
 pub(super) struct KeyCache {
     holders: Memories<KeyHash, Holder>,
     clients: Memories<ClientId, ()>,
-    edition: AtomicU64,
+    edition: KeyEdition,
     uses: KeyUses,
 }
 
 impl KeyCache {
-    /// An empty one. Uses of keys are noted in `uses`.
-    pub(super) fn new(uses: KeyUses) -> Self {
-        Self { holders: memories(), clients: memories(), edition: AtomicU64::new(0), uses }
+    /// An empty one. Uses of keys are noted in `uses`; `edition` says since when what is remembered may be relied on.
+    pub(super) fn new(uses: KeyUses, edition: KeyEdition) -> Self {
+        Self { holders: memories(), clients: memories(), edition, uses }
     }
 
     /// Who holds the key with this hash, unless it has expired at `now`.
@@ -90,13 +90,8 @@ impl KeyCache {
         Ok(exists)
     }
 
-    /// Forgets everything; to be called once a key or a client is deleted.
-    pub(super) fn forget(&self) {
-        self.edition.fetch_add(1, Ordering::SeqCst);
-    }
-
     fn source(&self, now: Timestamp) -> Source {
-        Source { edition: self.edition.load(Ordering::SeqCst), asked_at: now }
+        Source { edition: self.edition.current(), asked_at: now }
     }
 }
 

@@ -9,12 +9,13 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use std::net::SocketAddr;
 
-use super::auth::{Allowed, Read};
+use super::auth::Allowed;
 use super::error::ApiError;
 use super::openapi::{Answer, AnswerShape, Input, Operation, Routes, schema_of};
 use super::state::Api;
 use crate::config::MetricsAccess;
 use crate::domain::lane::LaneState;
+use crate::domain::permission::Read;
 use crate::domain::stats::{Health, StatsQuery, StatsWindow};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;

@@ -5,12 +5,13 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::auth::{Allowed, ManageClients};
+use super::auth::Allowed;
 use super::error::ApiError;
 use super::openapi::{Operation, Routes, Time};
 use super::state::Api;
 use crate::domain::ids::NodeId;
 use crate::domain::node::NodeRole;
+use crate::domain::permission::ManageClients;
 use crate::store::records::KnownNode;
 
 pub(super) fn routes() -> Routes {

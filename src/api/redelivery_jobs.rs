@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Accepted;
-use super::auth::{Allowed, Caller, Operate, Read};
+use super::auth::{Allowed, Caller};
 use super::body::{JsonBody, OptionalBody};
 use super::error::{ApiError, Conflict};
 use super::fields::{Fields, Message, event_type, id, integer, text, time};
@@ -19,6 +19,7 @@ use super::state::Api;
 use crate::domain::delivery::DeadLetterReason;
 use crate::domain::event::{EventType, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{ClientId, RedeliveryJobId, WebhookId};
+use crate::domain::permission::{Operate, Read};
 use crate::domain::redelivery::{
     DEFAULT_PER_SECOND, DeadLetterFilter, MOST_PER_SECOND, RedeliveryJob, RedeliveryJobState, RedeliveryWanted,
 };

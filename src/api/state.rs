@@ -19,8 +19,8 @@ use crate::domain::lane::Lanes;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::trial::Trials;
 use crate::intake::Intake;
-use crate::management::Desk;
 use crate::management::definition::Rules;
+use crate::management::{Desk, KeyEdition};
 use crate::store::Store;
 use crate::telemetry::metrics::Exporter;
 
@@ -48,6 +48,8 @@ pub struct ApiState {
     pub ids: Arc<IdSource>,
     /// The systems whose events are known.
     pub catalogs: Arc<Catalogs>,
+    /// The edition of what is known of keys, the same for all that delete any.
+    pub known_keys: KeyEdition,
     /// The random part of new API keys.
     pub key_chance: KeyChance,
     /// What new signing keys are made of.
@@ -99,7 +101,7 @@ pub(super) struct Shared {
 impl Api {
     /// Made within a runtime, whose tasks help it.
     pub(super) fn new(state: ApiState, description: Bytes) -> Self {
-        let keys = KeyCache::new(KeyUses::start(Arc::clone(&state.store)));
+        let keys = KeyCache::new(KeyUses::start(Arc::clone(&state.store)), state.known_keys.clone());
         let requests = Rates::new(state.settings.requests);
         let unknown_keys = Rates::new(state.settings.unknown_keys);
         Self(Arc::new(Shared { state, keys, requests, unknown_keys, last_look: LastLook::default(), description }))
@@ -108,7 +110,7 @@ impl Api {
     /// What the use cases that the dashboard has too work with.
     pub(super) fn desk(&self) -> Desk<'_> {
         let rules = Rules { allow_http: self.settings.allow_http, addresses: &self.settings.addresses, catalogs: &self.catalogs };
-        Desk { store: &*self.store, ids: &self.ids, rules }
+        Desk { store: &*self.store, ids: &self.ids, rules, keys: &self.known_keys }
     }
 
     /// A time as callers get it.

@@ -5,12 +5,13 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::auth::{Allowed, Read};
+use super::auth::Allowed;
 use super::error::ApiError;
 use super::openapi::{Operation, Routes, Time};
 use super::query::Query;
 use super::state::Api;
 use crate::domain::ids::{ClientId, WebhookId};
+use crate::domain::permission::Read;
 use crate::domain::stats::{Backlog, Counts, Health, Stats, StatsBucket, StatsQuery, StatsWindow, WebhookStats};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookState;

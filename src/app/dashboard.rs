@@ -12,6 +12,7 @@ use crate::dashboard::{self, DashboardSettings, DashboardState};
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::lane::Lanes;
 use crate::domain::trial::Trials;
+use crate::management::KeyEdition;
 
 /// The API's routes, and those of the dashboard if there is to be one on this node.
 pub(super) fn beside(
@@ -19,6 +20,7 @@ pub(super) fn beside(
     config: &Config,
     foundation: &Foundation,
     (lanes, trials, addresses, catalogs): (Arc<dyn Lanes>, Arc<dyn Trials>, AddressPolicy, Arc<Catalogs>),
+    known_keys: KeyEdition,
     stop: CancellationToken,
 ) -> Router {
     if !config.dashboard.enabled || !config.node.role.answers() {
@@ -32,6 +34,7 @@ pub(super) fn beside(
         catalogs,
         clock: Arc::clone(clock),
         ids: Arc::clone(ids),
+        known_keys,
         token_chance: chance.seed_source(),
         key_chance: chance.key_source(),
         settings: settings(config, addresses),

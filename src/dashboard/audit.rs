@@ -13,10 +13,11 @@ use super::pager::{self, Pager};
 use super::pairs::Query;
 use super::state::Dashboard;
 use super::view::Moment;
-use super::visitor::{Audit, May};
+use super::visitor::May;
 use super::words::Words;
 use crate::domain::audit::{Action, AuditEntry, ObjectKind};
 use crate::domain::ids::AuditEntryId;
+use crate::domain::permission::Audit;
 use crate::store::records::AuditFilter;
 
 const PATH: &str = "/dashboard/audit";

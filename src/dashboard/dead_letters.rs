@@ -16,11 +16,12 @@ use super::pairs::{Form, Pairs, Query, address};
 use super::redelivery::{self, JobRow};
 use super::state::Dashboard;
 use super::view::{Moment, given_up};
-use super::visitor::{May, Operate, Read, Visitor};
+use super::visitor::{May, Visitor};
 use super::words::Words;
 use crate::domain::client::Permission;
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::ids::DeliveryId;
+use crate::domain::permission::{Operate, Read};
 use crate::domain::redelivery::DEFAULT_PER_SECOND;
 use crate::store::records::{DeadLetterGroup, DeliveryFilter};
 

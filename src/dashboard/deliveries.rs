@@ -16,11 +16,12 @@ use super::pager::{self, Pager};
 use super::pairs::{Pairs, Query};
 use super::state::Dashboard;
 use super::view::{Badge, Choice, Moment, failure, given_up};
-use super::visitor::{May, Read, Visitor};
+use super::visitor::{May, Visitor};
 use super::words::Words;
 use crate::domain::attempt::AttemptOutcome;
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::ids::{DeliveryId, EventId, WebhookId};
+use crate::domain::permission::Read;
 use crate::domain::time::Timestamp;
 use crate::store::records::{DeliveryFilter, DeliverySummary, LastAttempt, Scope};
 

@@ -16,13 +16,14 @@ use super::pairs::Query;
 use super::request::Request;
 use super::state::Dashboard;
 use super::view::{Badge, Moment, failure, span};
-use super::visitor::{May, Operate, Read, Visitor};
+use super::visitor::{May, Visitor};
 use super::words::Words;
 use crate::domain::attempt::{Attempt, AttemptOutcome, Exchange, Phases};
 use crate::domain::client::Permission;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::explanation::Standing;
 use crate::domain::ids::{DeliveryId, EventId, WebhookId};
+use crate::domain::permission::{Operate, Read};
 use crate::store::records::{DeliveryChange, DeliveryDetail};
 
 pub(super) fn routes() -> Router<Dashboard> {

@@ -16,12 +16,14 @@ use super::pager::{self, Pager};
 use super::pairs::{Form, Pairs, Query};
 use super::state::Dashboard;
 use super::view::{Choice, Moment};
-use super::visitor::{ManageClients, ManageKeys, May, Visitor};
+use super::visitor::{May, Visitor};
 use super::words::Words;
 use crate::domain::client::{ApiKey, Client, KeyHash, Permission, Role, new_key_text};
 use crate::domain::ids::{ApiKeyId, ClientId};
+use crate::domain::permission::{ManageClients, ManageKeys};
 use crate::domain::time::Timestamp;
 use crate::management::fields::{Fields, name};
+use crate::management::keys;
 use crate::store::records::{KeyDeletion, Page as StorePage};
 
 const PATH: &str = "/dashboard/keys";
@@ -174,7 +176,7 @@ fn name_in(form: &Pairs) -> Result<String, PageError> {
 async fn delete_key(State(dash): State<Dashboard>, visitor: May<ManageKeys>, Path(id): Path<String>) -> Page {
     let id: ApiKeyId = id.parse().map_err(|_| PageError::NotFound)?;
     let by = visitor.by(dash.clock.now());
-    match dash.store.delete_api_key(by.scope, id, Some(by.actor)).await? {
+    match keys::delete_key(dash.desk(), &by, id).await? {
         KeyDeletion::Deleted => Ok(done("deleted")),
         KeyDeletion::NotFound => Err(PageError::NotFound),
         KeyDeletion::LastRootKey => Err(PageError::Conflict(Clash::LastRootKey)),
@@ -191,7 +193,7 @@ async fn create_client(State(dash): State<Dashboard>, visitor: May<ManageClients
 async fn delete_client(State(dash): State<Dashboard>, visitor: May<ManageClients>, Path(id): Path<String>) -> Page {
     let id: ClientId = id.parse().map_err(|_| PageError::NotFound)?;
     let by = visitor.by(dash.clock.now());
-    let deleted = dash.store.delete_client(id, by.now(), Some(by.actor)).await?;
+    let deleted = keys::delete_client(dash.desk(), &by, id).await?;
     if deleted { Ok(done("deleted")) } else { Err(PageError::NotFound) }
 }
 

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use super::Page;
 use super::error::PageError;
 use super::state::Dashboard;
-use super::visitor::{May, Read};
+use super::visitor::May;
+use crate::domain::permission::Read;
 use crate::store::signal::Signal;
 
 const TICK: Duration = Duration::from_secs(1);

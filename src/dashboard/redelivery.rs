@@ -13,10 +13,11 @@ use super::names::Names;
 use super::pairs::{Form, Pairs, address};
 use super::state::Dashboard;
 use super::view::{Badge, Moment, counted, given_up};
-use super::visitor::{May, Operate, Visitor};
+use super::visitor::{May, Visitor};
 use super::words::Words;
 use crate::domain::delivery::DeadLetterReason;
 use crate::domain::ids::{ClientId, RedeliveryJobId, WebhookId};
+use crate::domain::permission::Operate;
 use crate::domain::redelivery::{
     DEFAULT_PER_SECOND, DeadLetterFilter, MOST_PER_SECOND, RedeliveryJob, RedeliveryJobState, RedeliveryWanted,
 };

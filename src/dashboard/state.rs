@@ -16,8 +16,8 @@ use crate::domain::ids::IdSource;
 use crate::domain::lane::Lanes;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::trial::Trials;
-use crate::management::Desk;
 use crate::management::definition::Rules;
+use crate::management::{Desk, KeyEdition};
 use crate::store::Store;
 
 /// What session tokens and signing keys are made of.
@@ -42,6 +42,8 @@ pub struct DashboardState {
     pub ids: Arc<IdSource>,
     /// What session tokens and signing keys are made of.
     pub token_chance: TokenChance,
+    /// The edition of what is known of keys, the same for all that delete any.
+    pub known_keys: KeyEdition,
     /// The random part of new API keys.
     pub key_chance: KeyChance,
     /// What the configuration says of it.
@@ -89,7 +91,7 @@ impl Dashboard {
     /// What the use cases that the API has too work with.
     pub(super) fn desk(&self) -> Desk<'_> {
         let rules = Rules { allow_http: self.settings.allow_http, addresses: &self.settings.addresses, catalogs: &self.catalogs };
-        Desk { store: &*self.store, ids: &self.ids, rules }
+        Desk { store: &*self.store, ids: &self.ids, rules, keys: &self.known_keys }
     }
 
     /// A time as people see it.

@@ -16,6 +16,7 @@ use super::session::COOKIE;
 use super::state::Dashboard;
 use crate::domain::audit::Actor;
 use crate::domain::client::{ApiKey, Permission};
+use crate::domain::permission::Wanted;
 use crate::domain::session::SessionHash;
 use crate::domain::time::Timestamp;
 use crate::management::By;
@@ -73,25 +74,6 @@ fn here(parts: &Parts) -> String {
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
     uri.path_and_query().map_or_else(|| "/dashboard".to_owned(), ToString::to_string)
 }
-
-/// A permission as a type.
-pub(super) trait Wanted: Send {
-    /// The permission.
-    const PERMISSION: Permission;
-}
-
-macro_rules! permissions {
-    ($($name:ident),+) => {$(
-        #[doc = concat!("[`Permission::", stringify!($name), "`] as a type.")]
-        pub(super) struct $name;
-
-        impl Wanted for $name {
-            const PERMISSION: Permission = Permission::$name;
-        }
-    )+};
-}
-
-permissions!(ManageClients, ManageKeys, Audit, ManageWebhooks, Read, Operate);
 
 /// A visitor whose key allows `P`.
 pub(super) struct May<P> {

@@ -12,11 +12,12 @@ use super::pager::{self, Pager};
 use super::pairs::Query;
 use super::state::Dashboard;
 use super::view::{Badge, Moment};
-use super::visitor::{May, Read};
+use super::visitor::May;
 use super::words::Words;
 use crate::domain::client::Permission;
 use crate::domain::event::EventType;
 use crate::domain::ids::WebhookId;
+use crate::domain::permission::Read;
 use crate::domain::webhook::Webhook;
 
 pub(super) const PATH: &str = "/dashboard/webhooks";

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod lane;
 pub mod method;
 pub mod node;
+pub mod permission;
 pub mod rate_limit;
 pub mod redelivery;
 pub mod retry;

@@ -9,9 +9,12 @@ pub(crate) mod client_certificate;
 pub(crate) mod definition;
 pub(crate) mod edition;
 pub(crate) mod fields;
+pub(crate) mod keys;
 pub(crate) mod settled;
 pub(crate) mod signing;
 pub(crate) mod webhooks;
+
+pub use self::keys::KeyEdition;
 
 use self::definition::Rules;
 use self::fields::Invalid;
@@ -30,6 +33,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) ids: &'a IdSource,
     /// What definitions are held to.
     pub(crate) rules: Rules<'a>,
+    /// What is known of keys.
+    pub(crate) keys: &'a KeyEdition,
 }
 
 /// Who asks, at which moment, and whose things they may touch.

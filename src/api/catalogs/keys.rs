@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::answer::Created;
-use super::super::auth::{Allowed, ManageWebhooks, Read};
+use super::super::auth::Allowed;
 use super::super::body::OptionalBody;
 use super::super::error::ApiError;
 use super::super::openapi::Time;
@@ -16,6 +16,7 @@ use super::All;
 use super::path::NamedCatalog;
 use crate::domain::catalog::{CatalogKey, ClientCatalog};
 use crate::domain::ids::SigningKeyId;
+use crate::domain::permission::{ManageWebhooks, Read};
 use crate::domain::signature::{NotAnRsaKey, RsaAlgorithm, RsaSecret, UnknownRsaAlgorithm};
 use crate::management::fields::{Fields, Message};
 use crate::management::settled;

@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use self::path::NamedCatalog;
 use self::view::{CatalogView, EventView};
-use super::auth::{Allowed, Read};
+use super::auth::Allowed;
 use super::error::{ApiError, Conflict};
 use super::openapi::{Operation, Routes};
 use super::state::Api;
+use crate::domain::permission::Read;
 
 pub(super) fn routes() -> Routes {
     let replace = Operation::new("replaceCatalogSettings", "Settles a catalogue for a client")

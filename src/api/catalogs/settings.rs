@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::super::auth::{Allowed, ManageWebhooks, Read};
+use super::super::auth::Allowed;
 use super::super::body::JsonBody;
 use super::super::error::ApiError;
 use super::super::state::Api;
 use super::path::NamedCatalog;
 use crate::catalog::Catalog;
 use crate::domain::catalog::ClientCatalog;
+use crate::domain::permission::{ManageWebhooks, Read};
 use crate::management::fields::FieldError;
 use crate::management::settled;
 

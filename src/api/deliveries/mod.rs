@@ -9,7 +9,7 @@ use axum::extract::State;
 use self::filter::{DeadLetterParameters, DeliveryParameters};
 use self::view::{DetailView, SummaryView};
 use super::answer::Accepted;
-use super::auth::{Allowed, Operate, Read};
+use super::auth::Allowed;
 use super::error::{ApiError, Conflict};
 use super::openapi::{Operation, Routes};
 use super::path::PathId;
@@ -17,6 +17,7 @@ use super::query::{PageView, Query};
 use super::state::Api;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::DeliveryId;
+use crate::domain::permission::{Operate, Read};
 use crate::store::records::{DeliveryChange, DeliveryDetail, Scope};
 
 pub(super) use self::view::{AttemptView, DeliveryView};

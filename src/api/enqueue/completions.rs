@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::auth::{Allowed, Enqueue};
+use super::super::auth::Allowed;
 use super::super::body::JsonBody;
 use super::super::error::ApiError;
 use super::super::openapi::{Operation, Routes};
@@ -17,6 +17,7 @@ use super::reader::{Item, ItemReader};
 use super::request::{Accepted, OneOrMany, take_in};
 use crate::domain::event::{EventType, MAX_IDEMPOTENCY_KEY_CHARS, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{DeliveryId, EventId};
+use crate::domain::permission::Enqueue;
 use crate::store::records::Enqueued;
 
 /// The status of a document that ended in error.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::super::auth::{Allowed, Enqueue};
+use super::super::auth::Allowed;
 use super::super::body::JsonBody;
 use super::super::error::ApiError;
 use super::super::openapi::{Anything, Operation, Routes, Time};
@@ -21,6 +21,7 @@ use super::request::{Accepted, OneOrMany, take_in};
 use crate::domain::catalog::CatalogName;
 use crate::domain::event::{EventType, MAX_IDEMPOTENCY_KEY_CHARS, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{DeliveryId, EventId};
+use crate::domain::permission::Enqueue;
 use crate::domain::time::Timestamp;
 use crate::store::records::Enqueued;
 

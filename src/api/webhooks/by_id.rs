@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::super::answer::NoContent;
-use super::super::auth::{Allowed, ManageWebhooks, Read};
+use super::super::auth::Allowed;
 use super::super::body::JsonBody;
 use super::super::error::{ApiError, Conflict};
 use super::super::openapi::{Operation, Routes};
@@ -13,6 +13,7 @@ use super::super::state::Api;
 use super::fields::Patch;
 use super::view::View;
 use crate::domain::ids::WebhookId;
+use crate::domain::permission::{ManageWebhooks, Read};
 use crate::management::change::Change;
 use crate::management::webhooks;
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::super::auth::{Allowed, ManageWebhooks, Read};
+use super::super::auth::Allowed;
 use super::super::body::JsonBody;
 use super::super::error::{ApiError, Conflict};
 use super::super::openapi::{Operation, Routes};
@@ -12,6 +12,7 @@ use super::by_id;
 use super::by_id::Names;
 use super::fields::OcrFields;
 use super::view::{OcrView, View};
+use crate::domain::permission::{ManageWebhooks, Read};
 use crate::management::edition::Edition;
 use crate::management::webhooks;
 use crate::store::records::Page;

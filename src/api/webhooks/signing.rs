@@ -5,7 +5,7 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::auth::{Allowed, ManageWebhooks};
+use super::super::auth::Allowed;
 use super::super::body::OptionalBody;
 use super::super::error::ApiError;
 use super::super::openapi::Time;
@@ -13,6 +13,7 @@ use super::super::path::PathId;
 use super::super::state::Api;
 use super::fields::RotationFields;
 use crate::domain::ids::{SigningKeyId, WebhookId};
+use crate::domain::permission::ManageWebhooks;
 use crate::domain::signature::{Scheme, SigningKeys};
 use crate::management::signing::{self, Wanted};
 

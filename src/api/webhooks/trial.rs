@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::super::auth::{Allowed, Caller, ManageWebhooks, Operate};
+use super::super::auth::{Allowed, Caller};
 use super::super::body::{JsonBody, OptionalBody};
 use super::super::deliveries::AttemptView;
 use super::super::error::ApiError;
@@ -17,6 +17,7 @@ use super::fields::V1Fields;
 use crate::domain::event::{Event, EventType, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{EventId, WebhookId};
 use crate::domain::method::Method;
+use crate::domain::permission::{ManageWebhooks, Operate};
 use crate::domain::signature::SigningKeys;
 use crate::domain::trial::{EXAMPLE_SUBJECT, LoginPreview, RequestPreview, Unpresentable, example};
 use crate::domain::webhook::{Webhook, WebhookState};

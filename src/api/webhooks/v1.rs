@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::super::answer::Created;
-use super::super::auth::{Allowed, ManageWebhooks, Operate, Read};
+use super::super::auth::Allowed;
 use super::super::body::JsonBody;
 use super::super::error::{ApiError, Conflict};
 use super::super::openapi::{Operation, Routes};
@@ -16,6 +16,7 @@ use super::fields::V1Fields;
 use super::view::{V1View, View};
 use super::{by_id, signing, trial};
 use crate::domain::ids::WebhookId;
+use crate::domain::permission::{ManageWebhooks, Operate, Read};
 use crate::domain::webhook::WebhookState;
 use crate::management::edition::Edition;
 use crate::management::webhooks;

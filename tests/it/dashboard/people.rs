@@ -20,6 +20,20 @@ async fn a_key_is_made_shown_once_and_deleted() {
     let deleted = admin.post(&format!("/dashboard/keys/{id}/delete"), &[]).await;
     assert_eq!(deleted.header("location"), "/dashboard/keys?done=deleted");
     assert!(!admin.page("/dashboard/keys").await.contains("night shift"));
+    rest.get("/v1/deliveries").key(key).send().await.problem(401);
+}
+
+#[tokio::test]
+async fn the_keys_of_a_client_that_is_deleted_open_nothing_at_once() {
+    let rest = Rest::new().await;
+    let tenant = rest.tenant("acme").await;
+    let root = Browser::signed_in(&rest, ROOT_KEY).await;
+    rest.get("/v1/deliveries").key(&tenant.viewer).send().await.expect(200);
+
+    let deleted = root.post(&format!("/dashboard/clients/{}/delete", tenant.id), &[]).await;
+
+    assert_eq!(deleted.header("location"), "/dashboard/keys?done=deleted");
+    rest.get("/v1/deliveries").key(&tenant.viewer).send().await.problem(401);
 }
 
 #[tokio::test]

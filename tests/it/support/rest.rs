@@ -29,6 +29,7 @@ use webhook_dispatcher::domain::lane::{LaneCounts, LaneView, Lanes};
 use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
 use webhook_dispatcher::domain::webhook::Webhook;
 use webhook_dispatcher::intake::{Bounds, Intake};
+use webhook_dispatcher::management::KeyEdition;
 use webhook_dispatcher::store::Store;
 use webhook_dispatcher::store::group_commit::GroupLimits;
 use webhook_dispatcher::store::records::{DeliveryFilter, EventFilter, Page, Scope};
@@ -152,6 +153,7 @@ impl Rest {
         let lanes = Arc::new(StandInLanes::default());
         let told: Arc<dyn Clock> = clock.clone();
         let (keys_made, signing_keys_made) = (AtomicU8::new(setup.first_key_made), AtomicU8::new(1));
+        let known_keys = KeyEdition::default();
         let state = ApiState {
             store: Arc::clone(&store),
             intake: Arc::clone(&intake),
@@ -165,6 +167,7 @@ impl Rest {
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             catalogs: Arc::clone(&setup.catalogs),
+            known_keys: known_keys.clone(),
             key_chance: Box::new(move || [keys_made.fetch_add(1, Ordering::SeqCst); 24]),
             signing_chance: Box::new(move || [signing_keys_made.fetch_add(1, Ordering::SeqCst); 32]),
             settings: ApiSettings {
@@ -186,6 +189,7 @@ impl Rest {
             catalogs: Arc::clone(&setup.catalogs),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
+            known_keys,
             token_chance: Box::new(move || [tokens_made.fetch_add(1, Ordering::SeqCst); 32]),
             key_chance: Box::new(move || [page_keys_made.fetch_add(1, Ordering::SeqCst); 24]),
             settings: DashboardSettings {

@@ -49,7 +49,7 @@ impl Filled {
         let webhook = webhook(client.id, &ids);
         let (client_id, webhook_id) = (client.id, webhook.id);
         store.insert_client(client, None).await.expect("the client is new");
-        store.insert_webhook(webhook, None).await.expect("the webhook is new");
+        store.insert_webhook(webhook, None, None).await.expect("the webhook is new");
         Self { store, node: ids.next(START), ids, client_id, webhook_id, clock: AtomicI64::new(0) }
     }
 

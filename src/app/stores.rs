@@ -11,7 +11,7 @@ use tracing::warn;
 use crate::config::{Config, StoreUrl};
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
-use crate::secrets::{Keyring, SecretKey, beside, make, read};
+use crate::secrets::{KeyId, Keyring, SecretKey, beside, make, read};
 use crate::store::Store;
 use crate::store::postgres::{PostgresOptions, PostgresStore};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
@@ -34,7 +34,7 @@ pub(crate) async fn open(config: &Config, ids: &Arc<IdSource>, now: Timestamp, c
     let (ids, given) = (Arc::clone(ids), config.secrets.keys()?);
     match &config.store.url {
         StoreUrl::Sqlite(path) => {
-            let keyring = Arc::new(embedded_keyring(given, path, chance)?);
+            let keyring = Arc::new(embedded_keyring(given, path, chance).await?);
             let options = SqliteOptions { path: path.clone(), readers: config.store.readers, ids, keyring: Arc::clone(&keyring) };
             Ok(OpenStore { store: Arc::new(SqliteStore::open(options).await?), keyring, is_ours_alone: true })
         }
@@ -54,19 +54,33 @@ pub(crate) async fn open(config: &Config, ids: &Arc<IdSource>, now: Timestamp, c
     }
 }
 
-/// The given keys and, behind them, those of the file beside the database. Without any, that file is made.
-fn embedded_keyring(given: Vec<SecretKey>, database: &Path, chance: &[u8; 32]) -> anyhow::Result<Keyring> {
+/// The given keys and, behind them, those of the file beside the database. Without any, that file is made, unless the
+/// database needs a key already: another one would not open it.
+async fn embedded_keyring(given: Vec<SecretKey>, database: &Path, chance: &[u8; 32]) -> anyhow::Result<Keyring> {
     let path = beside(database);
     let mut keys = given;
     match read(&path)? {
         Some(in_file) => keys.extend(in_file),
         None if keys.is_empty() => {
+            refuse_lost_key(&path, &SqliteStore::keys_needed(database).await?)?;
             keys = make(&path, chance)?;
             warn!(file = %path.display(), "a key for the secrets of webhooks was made; without it they are lost: keep a copy apart from the database");
         }
         None => {}
     }
     ring(keys).context("there is no key for the secrets of webhooks")
+}
+
+fn refuse_lost_key(file: &Path, needed: &[KeyId]) -> anyhow::Result<()> {
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let needed: Vec<String> = needed.iter().map(ToString::to_string).collect();
+    bail!(
+        "the secrets in the database are encrypted under {}, and {} is not there: put that file back, or give the key in secrets.key",
+        needed.join(", "),
+        file.display()
+    )
 }
 
 /// Nodes share their keys, so none of them may make one.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{Offset as _, Utc};
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::rngs::StdRng;
@@ -148,7 +149,11 @@ impl Worker {
                 request.headers.extend(mark);
                 let mut report = self.sender.send(definition, request, limits, timeout).await;
                 report.mask(secrets);
-                self.weigh(report)
+                let mut finding = self.weigh(report);
+                if finding.outcome == AttemptOutcome::Retryable(FailureReason::Tls) {
+                    finding.exchange.detail = blame_certificate(finding.exchange.detail, definition, self.clock.now());
+                }
+                finding
             }
         }
     }
@@ -237,6 +242,14 @@ fn weigh_login_failure(failure: &LoginFailure) -> Finding {
         _ => (AttemptOutcome::Retryable(FailureReason::Authorization), Feedback::LoginFailed),
     };
     Finding { feedback, ..Finding::without_answer(outcome, Some(failure.detail())) }
+}
+
+/// A receiver that takes no expired certificate often says no more than that it refuses.
+fn blame_certificate(detail: Option<String>, definition: &Definition, now: Timestamp) -> Option<String> {
+    let certificate = definition.webhook.definition.authorization.client_certificate.as_ref();
+    let Some(expired) = certificate.map(|own| own.facts()).filter(|own| own.has_expired(now)) else { return detail };
+    let until = expired.expires_at.to_rfc3339(Utc.fix());
+    Some(format!("{}; the webhook's client certificate was good until {until}", detail.unwrap_or_default()))
 }
 
 /// Headers as text, one a line; cookies are nobody's business.

@@ -6,14 +6,11 @@ use super::fields::{FieldError, Fields, Invalid};
 use super::{By, Desk, Refusal, definition, settled};
 use crate::catalog::{Catalog, Catalogs};
 use crate::domain::catalog::ClientCatalog;
-use crate::domain::ids::{ClientId, WebhookId};
+use crate::domain::event::EventType;
+use crate::domain::ids::ClientId;
 use crate::domain::method::Method;
 use crate::domain::signature::RsaAlgorithm;
 use crate::domain::webhook::WebhookDefinition;
-use crate::store::records::{Page, Scope};
-
-/// How many webhooks are read at once to count them.
-const READ_AT_ONCE: u32 = 200;
 
 /// The catalogue that a definition names.
 pub(super) fn read(fields: &mut Fields<'_>, catalogs: &Catalogs) -> Option<Arc<Catalog>> {
@@ -35,35 +32,17 @@ pub(super) fn method(fields: &mut Fields<'_>, catalog: Option<&Catalog>) -> Opti
     Some(only)
 }
 
-/// Refuses a webhook by which its client would have more for an event than the catalogue allows.
-pub(super) async fn check_limit(
-    desk: Desk<'_>,
-    client_id: ClientId,
-    own: Option<WebhookId>,
-    wanted: &WebhookDefinition,
-) -> Result<(), Refusal> {
-    let catalog = wanted.catalog.as_ref().and_then(|name| desk.rules.catalogs.get(name));
-    let Some((catalog, most)) = catalog.and_then(|catalog| Some((catalog, catalog.webhooks_per_event?))) else { return Ok(()) };
-    let others = others(desk, client_id, own, catalog).await?;
-    let calls = |event| others.iter().filter(|other| other.events.contains(event)).count();
-    let full = wanted.events.iter().enumerate().filter(|(_, event)| calls(event) >= most as usize);
-    let message = format!("has {most} webhooks already, and the catalogue allows no more");
-    let errors: Vec<FieldError> = full.map(|(place, _)| FieldError::new(format!("events[{place}]"), message.clone())).collect();
-    if errors.is_empty() { Ok(()) } else { Err(Invalid(errors).into()) }
+/// How many webhooks of one client the definition's catalogue allows for an event.
+pub(super) fn most_per_event(desk: Desk<'_>, wanted: &WebhookDefinition) -> Option<u32> {
+    desk.rules.catalogs.get(wanted.catalog.as_ref()?)?.webhooks_per_event
 }
 
-/// The client's other webhooks that are called in the catalogue's way.
-async fn others(desk: Desk<'_>, client_id: ClientId, own: Option<WebhookId>, catalog: &Catalog) -> Result<Vec<WebhookDefinition>, Refusal> {
-    let (mut others, mut before) = (Vec::new(), None);
-    loop {
-        let page = desk.store.webhooks(Scope::Client(client_id), Page { limit: READ_AT_ONCE, before }).await?;
-        before = page.last().map(|last| last.id);
-        let called_so = page.into_iter().filter(|webhook| Some(webhook.id) != own);
-        others.extend(called_so.map(|webhook| webhook.definition).filter(|other| other.catalog.as_ref() == Some(&catalog.name)));
-        if before.is_none() {
-            return Ok(others);
-        }
-    }
+/// The refusal of a definition by which its client would have too many webhooks for these of its events.
+pub(super) fn too_many(full: &[EventType], wanted: &WebhookDefinition) -> Invalid {
+    let places = wanted.events.iter().enumerate().filter(|(_, event)| full.contains(event));
+    let told =
+        |(place, event)| FieldError::new(format!("events[{place}]"), format!("{event} has as many webhooks as the catalogue allows"));
+    Invalid(places.map(told).collect())
 }
 
 /// Makes the client's first key for a catalogue that signs.

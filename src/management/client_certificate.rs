@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use chrono::{Offset as _, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::fields::Fields;
+use super::fields::{FieldError, Fields, Invalid};
 use crate::domain::client_certificate::ClientCertificate;
 use crate::domain::headers::MASK;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::WebhookDefinition;
 
 /// The chain, in PEM form.
 pub(crate) const CHAIN: &str = "clientCertificate";
@@ -32,6 +35,17 @@ pub(crate) fn client_certificate(fields: &mut Fields<'_>) -> Option<Arc<ClientCe
     let (chain, key) = (text(CHAIN, chain, KEY, fields), text(KEY, key, CHAIN, fields));
     let checked = ClientCertificate::check(chain?, SecretString::from(key?));
     checked.map(Arc::new).map_err(|error| fields.refuse(if error.is_of_key() { KEY } else { CHAIN }, error.to_string())).ok()
+}
+
+/// Refuses a certificate that has expired already, unless the webhook had it before: what is stored stays changeable.
+pub(super) fn refuse_expired(wanted: &WebhookDefinition, stored: Option<&WebhookDefinition>, now: Timestamp) -> Result<(), Invalid> {
+    let certificate = |definition: &'_ WebhookDefinition| definition.authorization.client_certificate.clone();
+    let Some(new) = certificate(wanted).filter(|new| new.facts().has_expired(now)) else { return Ok(()) };
+    if stored.and_then(certificate).is_some_and(|old| old.identity() == new.identity()) {
+        return Ok(());
+    }
+    let message = format!("has expired: it was good until {}", new.facts().expires_at.to_rfc3339(Utc.fix()));
+    Err(Invalid(vec![FieldError::new(CHAIN, message)]))
 }
 
 /// Takes out of a body what was shown and is returned unchanged: it stays what it is. The certificate cleared alone takes

@@ -4,12 +4,13 @@ use serde_json::{Map, Value};
 
 use super::catalog;
 use super::change::{Change, restore_masked};
+use super::client_certificate;
 use super::definition;
 use super::edition::Edition;
 use super::{By, Desk, Refusal};
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::signature::SigningKeys;
-use crate::domain::webhook::{Webhook, WebhookState};
+use crate::domain::webhook::{Webhook, WebhookDefinition, WebhookState};
 use crate::store::records::{Scope, WebhookWrite};
 
 /// How often a change is tried when others change the same webhook.
@@ -24,7 +25,7 @@ pub(crate) async fn create(
     edition: Edition,
 ) -> Result<Webhook, Refusal> {
     let definition = definition::parse(&edition.known(body), edition, desk.rules)?;
-    catalog::check_limit(desk, client_id, None, &definition).await?;
+    client_certificate::refuse_expired(&definition, None, by.now())?;
     catalog::ensure_key(desk, by, client_id, &definition).await?;
     let now = by.now();
     let webhook = Webhook {
@@ -37,11 +38,10 @@ pub(crate) async fn create(
         created_at: now,
         updated_at: now,
     };
-    match desk.store.insert_webhook(webhook.clone(), Some(by.actor)).await? {
+    let most = catalog::most_per_event(desk, &webhook.definition);
+    match desk.store.insert_webhook(webhook.clone(), most, Some(by.actor)).await? {
         WebhookWrite::Stored => Ok(webhook),
-        WebhookWrite::NotFound => Err(Refusal::NotFound),
-        WebhookWrite::TypeTaken => Err(Refusal::TypeTaken),
-        WebhookWrite::Stale => Err(Refusal::ChangedMeanwhile),
+        refused => Err(refusal(refused, &webhook.definition)),
     }
 }
 
@@ -66,18 +66,28 @@ pub(crate) async fn update(
         let object = change.apply(&webhook.definition, body.clone(), edition);
         let mut definition = definition::parse(&object, edition, desk.rules)?;
         restore_masked(&mut definition, &webhook.definition);
-        catalog::check_limit(desk, webhook.client_id, Some(id), &definition).await?;
+        client_certificate::refuse_expired(&definition, Some(&webhook.definition), by.now())?;
         catalog::ensure_key(desk, by, webhook.client_id, &definition).await?;
         webhook.definition = definition;
         webhook.updated_at = by.now();
-        match desk.store.update_webhook(webhook.clone(), Some(by.actor)).await? {
+        let most = catalog::most_per_event(desk, &webhook.definition);
+        match desk.store.update_webhook(webhook.clone(), most, Some(by.actor)).await? {
             WebhookWrite::Stored => return Ok(webhook),
-            WebhookWrite::NotFound => return Err(Refusal::NotFound),
-            WebhookWrite::TypeTaken => return Err(Refusal::TypeTaken),
             WebhookWrite::Stale => {}
+            refused => return Err(refusal(refused, &webhook.definition)),
         }
     }
     Err(Refusal::ChangedMeanwhile)
+}
+
+/// Why a definition was not stored.
+fn refusal(written: WebhookWrite, wanted: &WebhookDefinition) -> Refusal {
+    match written {
+        WebhookWrite::NotFound => Refusal::NotFound,
+        WebhookWrite::TypeTaken => Refusal::TypeTaken,
+        WebhookWrite::Full(events) => catalog::too_many(&events, wanted).into(),
+        WebhookWrite::Stored | WebhookWrite::Stale => Refusal::ChangedMeanwhile,
+    }
 }
 
 /// Deletes a webhook.

@@ -201,12 +201,14 @@ pub trait Statistics: Send + Sync {
 /// Webhook definitions.
 #[async_trait]
 pub trait Webhooks: Send + Sync {
-    /// Stores a new webhook.
-    async fn insert_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError>;
+    /// Stores a new webhook. With `most_per_event` its client has at most so many webhooks in the way of its catalogue for
+    /// each of its events, however many are stored at the same time.
+    async fn insert_webhook(&self, webhook: Webhook, most_per_event: Option<u32>, by: Option<Actor>) -> Result<WebhookWrite, StoreError>;
 
     /// Replaces the definition of the webhook with this id and client and sets `updated_at`, if its version is still
-    /// `webhook.version`; the stored version becomes one higher. Its state stays as it is.
-    async fn update_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError>;
+    /// `webhook.version`; the stored version becomes one higher. Its state stays as it is. `most_per_event` as for
+    /// [`Self::insert_webhook`].
+    async fn update_webhook(&self, webhook: Webhook, most_per_event: Option<u32>, by: Option<Actor>) -> Result<WebhookWrite, StoreError>;
 
     /// Sets the state of a webhook and `updated_at`; the version becomes one higher. `false`: there is no such webhook in
     /// that scope.

@@ -361,7 +361,7 @@ pub struct JobStep {
 }
 
 /// Whether a webhook could be stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookWrite {
     /// It is stored.
     Stored,
@@ -371,6 +371,8 @@ pub enum WebhookWrite {
     TypeTaken,
     /// It was changed by somebody else since it was read.
     Stale,
+    /// Its client has as many other webhooks in the way of its catalogue as are allowed for these of its events.
+    Full(Vec<EventType>),
 }
 
 /// Whether something could be settled for a catalogue.

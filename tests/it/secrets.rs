@@ -88,7 +88,11 @@ async fn without_a_key_one_is_made_beside_the_database_and_needed_from_then_on()
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     fs::rename(&file, folder.path().join("elsewhere")).unwrap();
     let refused = refusal(&run(folder.path(), &["serve", "--listen", "127.0.0.1:0"], ""));
-    assert!(refused.contains("2 rows of the database need the key"), "{refused}");
+    assert!(refused.contains("are encrypted under") && refused.contains("data/dispatcher.db.key is not there"), "{refused}");
+    assert!(!file.exists(), "another key would open nothing");
+    fs::rename(folder.path().join("elsewhere"), &file).unwrap();
+    let back = Process::start_with_keys(folder.path(), &[], "", &log).await;
+    delivers(&rest, back.address, &key, &receiver).await;
 }
 
 #[tokio::test]

@@ -37,6 +37,12 @@ pub struct CertificateFacts {
 }
 
 impl CertificateFacts {
+    /// Whether it is good no more.
+    #[must_use]
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at < now
+    }
+
     /// Reads a certificate in DER form; `None` for what is none.
     pub(super) fn read(certificate: &[u8]) -> Option<Self> {
         let mut certified = Der(Der(Der(certificate).take(SEQUENCE)?).take(SEQUENCE)?);

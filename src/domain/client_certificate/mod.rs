@@ -1,7 +1,7 @@
 //! The certificate by which a webhook's requests show who calls (mutual TLS), with its private key.
 //!
-//! This says which texts make one. Whether it has expired is not asked: its receiver judges that, and a webhook must stay
-//! changeable. Showing it is the business of `egress`.
+//! This says which texts make one. Whether one that expires later is still taken, its receiver judges; showing it is the
+//! business of `egress`.
 
 mod facts;
 

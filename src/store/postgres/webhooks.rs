@@ -23,11 +23,20 @@ use crate::store::contract::{CANCELLED_AT_ONCE, Webhooks};
 use crate::store::error::StoreError;
 use crate::store::records::{Page, Scope, WebhookWrite};
 use crate::store::rows::words::state_words;
-use crate::store::rows::{WrittenDefinition, webhook, webhook_columns};
+use crate::store::rows::{Fields, WrittenDefinition, webhook, webhook_columns};
 use crate::store::signal::Signal;
 
 /// Holds the client against its deletion until the end of the transaction.
 const HOLD_CLIENT: &str = "select true from client where id = $1 and deleted_at is null for key share";
+
+/// One at a time of those who are counted; whoever stores what belongs to the client otherwise is not held up.
+const TAKE_TURN: &str = "select true from client where id = $1 for no key update";
+
+/// Of these events those for which the client has so many other webhooks in the way of a catalogue, or more.
+const FULL_EVENTS: &str = "
+    select e.event_type from webhook_event e join webhook w on w.id = e.webhook_id
+    where e.client_id = $1 and e.event_type = any($2) and w.catalog = $3 and w.id <> $4 and w.deleted_at is null
+    group by e.event_type having count(*) >= $5 order by e.event_type";
 
 const INSERT: &str = "
     insert into webhook (name, type_code, events, catalog, method, url, header_auth,
@@ -110,14 +119,16 @@ const TYPE_IS_USED_ONCE: &str = "webhook_type";
 
 #[async_trait]
 impl Webhooks for PostgresStore {
-    async fn insert_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
+    async fn insert_webhook(&self, webhook: Webhook, most_per_event: Option<u32>, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
         let (keyring, hand) = (Arc::clone(&self.keyring), self.hand(by));
-        type_taken(self.connections.write(move |call| Box::pin(async move { insert(call, &webhook, &keyring, &hand).await })).await)
+        let work = async move |call: &mut Call<'_>| insert(call, &webhook, most_per_event, &keyring, &hand).await;
+        type_taken(self.connections.write(move |call| Box::pin(async move { work(call).await })).await)
     }
 
-    async fn update_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
+    async fn update_webhook(&self, webhook: Webhook, most_per_event: Option<u32>, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
         let (keyring, hand) = (Arc::clone(&self.keyring), self.hand(by));
-        type_taken(self.connections.write(move |call| Box::pin(async move { update(call, &webhook, &keyring, &hand).await })).await)
+        let work = async move |call: &mut Call<'_>| update(call, &webhook, most_per_event, &keyring, &hand).await;
+        type_taken(self.connections.write(move |call| Box::pin(async move { work(call).await })).await)
     }
 
     async fn set_webhook_state(
@@ -223,9 +234,18 @@ async fn list(db: &mut PgConnection, scope: Scope, page: Page<WebhookId>, keyrin
     query.build().fetch_all(db).await?.iter().map(|row| webhook(row, keyring)).collect()
 }
 
-async fn insert(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring, hand: &Hand) -> Result<WebhookWrite, StoreError> {
+async fn insert(
+    call: &mut Call<'_>,
+    webhook: &Webhook,
+    most_per_event: Option<u32>,
+    keyring: &Keyring,
+    hand: &Hand,
+) -> Result<WebhookWrite, StoreError> {
     if !hold_client(call.db, webhook.client_id).await? {
         return Ok(WebhookWrite::NotFound);
+    }
+    if let Some(full) = full(call.db, webhook, most_per_event).await? {
+        return Ok(full);
     }
     let (state, reason) = state_words(&webhook.state);
     let query = bind_definition(sqlx::query(INSERT), WrittenDefinition::of(webhook, keyring)?)
@@ -243,13 +263,24 @@ async fn insert(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring, hand:
     Ok(WebhookWrite::Stored)
 }
 
-async fn update(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring, hand: &Hand) -> Result<WebhookWrite, StoreError> {
+async fn update(
+    call: &mut Call<'_>,
+    webhook: &Webhook,
+    most_per_event: Option<u32>,
+    keyring: &Keyring,
+    hand: &Hand,
+) -> Result<WebhookWrite, StoreError> {
+    // Before the webhook is locked: whoever deletes a client begins with the client too.
+    let full = full(call.db, webhook, most_per_event).await?;
     let query = sqlx::query_scalar(VERSION).bind(webhook.id.as_uuid()).bind(webhook.client_id.as_uuid());
     let stored: Option<i64> = query.fetch_optional(&mut *call.db).await?;
     match stored {
         None => return Ok(WebhookWrite::NotFound),
         Some(version) if version != webhook.version => return Ok(WebhookWrite::Stale),
         Some(_) => {}
+    }
+    if let Some(full) = full {
+        return Ok(full);
     }
     let before = hand.webhook_before(call.db, (Scope::Client(webhook.client_id), webhook.id), keyring).await?;
     let query = bind_definition(sqlx::query(UPDATE), WrittenDefinition::of(webhook, keyring)?);
@@ -265,6 +296,23 @@ async fn update(call: &mut Call<'_>, webhook: &Webhook, keyring: &Keyring, hand:
 pub(super) async fn hold_client(db: &mut PgConnection, id: ClientId) -> Result<bool, StoreError> {
     let held: Option<bool> = sqlx::query_scalar(HOLD_CLIENT).bind(id.as_uuid()).fetch_optional(db).await?;
     Ok(held.is_some())
+}
+
+/// The refusal of a webhook by which its client would have more than `most_per_event` for an event in the way of one
+/// catalogue. Whoever else is to be held to that waits until the end of the transaction.
+async fn full(db: &mut PgConnection, webhook: &Webhook, most_per_event: Option<u32>) -> Result<Option<WebhookWrite>, StoreError> {
+    let (Some(most), Some(catalog)) = (most_per_event, &webhook.definition.catalog) else { return Ok(None) };
+    sqlx::query(TAKE_TURN).bind(webhook.client_id.as_uuid()).execute(&mut *db).await?;
+    let types: Vec<&str> = webhook.definition.events.iter().map(EventType::as_str).collect();
+    let query = sqlx::query(FULL_EVENTS)
+        .bind(webhook.client_id.as_uuid())
+        .bind(types)
+        .bind(catalog.as_str())
+        .bind(webhook.id.as_uuid())
+        .bind(i64::from(most));
+    let full: Vec<EventType> =
+        query.fetch_all(db).await?.iter().map(|row| Fields::of(row, "webhook_event").parse("event_type")).collect::<Result<_, _>>()?;
+    Ok((!full.is_empty()).then_some(WebhookWrite::Full(full)))
 }
 
 async fn insert_events(db: &mut PgConnection, webhook: &Webhook) -> Result<(), StoreError> {

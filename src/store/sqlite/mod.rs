@@ -3,7 +3,7 @@
 //! One connection writes (`writer`), a pool of others reads. Statements are named constants beside the code that runs
 //! them; `store::rows` turns what they answer into the domain's values.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,7 +24,7 @@ use super::error::StoreError;
 use super::signal::Signal;
 use crate::domain::audit::Actor;
 use crate::domain::ids::IdSource;
-use crate::secrets::Keyring;
+use crate::secrets::{KeyId, Keyring};
 
 mod audit;
 mod backup;
@@ -90,6 +90,16 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// The keys that the file at `path` cannot be opened without; none if there is no such file. Changes nothing, and may
+    /// be asked while another process has the file open.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unusable`] when the file cannot be read.
+    pub async fn keys_needed(path: &Path) -> Result<Vec<KeyId>, StoreError> {
+        secrets::keys_needed(path).await
+    }
+
     /// Opens the file, makes it if there is none, and brings its schema up to date; secrets that it holds in clear are
     /// encrypted.
     ///

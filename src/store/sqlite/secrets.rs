@@ -1,5 +1,6 @@
 //! Which keys secrets are kept under, and encrypting them anew.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,15 +9,15 @@ use tokio::task::spawn_blocking;
 
 use super::SqliteStore;
 use super::client_catalogs;
-use super::connect::{Settings, connect_writer};
+use super::connect::{Settings, connect_writer, open_reader};
 use super::migrate::{migrate, schema_version};
 use super::statements::Statements;
-use crate::secrets::Keyring;
+use crate::secrets::{KeyId, Keyring};
 use crate::store::contract::Secrets;
 use crate::store::error::StoreError;
 use crate::store::keys::{key_use, refuse_unknown};
 use crate::store::records::KeyUse;
-use crate::store::rows::{Envelopes, secrets_in_clear};
+use crate::store::rows::{Cells, Envelopes, Fields, secrets_in_clear};
 use crate::store::schema::LAST_IN_CLEAR;
 
 /// Along the indexes `webhook_secrets_key`, `webhook_signing_keys_key` and those of what catalogues keep; a row with two envelopes under one key counts
@@ -28,6 +29,12 @@ pub(super) const KEYS_IN_USE: &str = "
         union all select keys_key, id from client_catalog where keys_key is not null
         union all select payload_key, event_id from event_secret where payload_key is not null)
     group by key";
+
+/// Where an envelope names the key that it is under, in any version of the schema.
+const KEY_COLUMNS: [(&str, &str); 4] =
+    [("webhook", "secrets_key"), ("webhook", "signing_keys_key"), ("client_catalog", "keys_key"), ("event_secret", "payload_key")];
+
+const HAS_COLUMN: &str = "select count(*) from pragma_table_xinfo(?) where name = ?";
 
 /// The ranges of the same indexes beside the newest key.
 pub(super) const UNDER_OTHER_KEYS: &str = "
@@ -70,6 +77,34 @@ pub(super) async fn prepare(settings: Settings, keyring: Arc<Keyring>) -> Result
         refuse_unknown(&keyring, &keys_in_use(&db)?)
     });
     preparing.await.map_err(|panicked| StoreError::Backend(panicked.into()))?
+}
+
+/// The keys that the file at `path` cannot be read without, whatever version its schema has; none if there is no such file.
+/// It is not changed, and may be in use.
+pub(super) async fn keys_needed(path: &Path) -> Result<Vec<KeyId>, StoreError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let settings = Settings::new(path);
+    let reading = spawn_blocking(move || {
+        let db = open_reader(&settings)?;
+        let mut needed = Vec::new();
+        for (table, column) in KEY_COLUMNS {
+            if db.number(HAS_COLUMN, (table, column))? > 0 {
+                let keys = format!("select distinct {column} from {table} where {column} is not null");
+                needed.extend(db.rows(&keys, (), |row| key_id(row, table, column))?);
+            }
+        }
+        needed.sort_unstable_by_key(ToString::to_string);
+        needed.dedup();
+        Ok(needed)
+    });
+    reading.await.map_err(|panicked| StoreError::Backend(panicked.into()))?
+}
+
+fn key_id(row: &dyn Cells, table: &'static str, column: &'static str) -> Result<KeyId, StoreError> {
+    let mut fields = Fields::of(row, table);
+    fields.optional(column, KeyId::parse)?.ok_or_else(|| fields.corrupt(column))
 }
 
 fn keys_in_use(db: &Connection) -> Result<Vec<KeyUse>, StoreError> {

@@ -12,6 +12,8 @@ use super::left_over::cancel_of;
 use super::statements::{Built, Statements};
 use super::writer::Transaction;
 use crate::domain::audit::{Actor, Change};
+use crate::domain::catalog::CatalogName;
+use crate::domain::event::EventType;
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Webhook, WebhookState};
@@ -30,6 +32,11 @@ const CLIENT_EXISTS: &str = "select exists (select 1 from client where id = ? an
 /// the index `webhook_type` is the rule itself.
 const TYPE_TAKEN: &str = "
     select exists (select 1 from webhook where client_id = ? and type_code = ? and id <> ? and deleted_at is null)";
+
+/// How many other webhooks of the client want an event in the way of a catalogue. Asked in the transaction of the write.
+const OTHERS_FOR_EVENT: &str = "
+    select count(*) from webhook_event e cross join webhook w on w.id = e.webhook_id
+    where e.client_id = ? and e.event_type = ? and w.catalog = ? and w.id <> ? and w.deleted_at is null";
 
 const INSERT: &str = "
     insert into webhook (id, client_id, version, name, type_code, events, catalog, method, url, header_auth,
@@ -71,14 +78,14 @@ const ONE: &str =
 
 #[async_trait]
 impl Webhooks for SqliteStore {
-    async fn insert_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
+    async fn insert_webhook(&self, webhook: Webhook, most_per_event: Option<u32>, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
         let keyring = Arc::clone(&self.keyring);
-        self.change(by, move |tx, hand| insert(tx, &webhook, &keyring, hand)).await
+        self.change(by, move |tx, hand| insert(tx, &webhook, most_per_event, &keyring, hand)).await
     }
 
-    async fn update_webhook(&self, webhook: Webhook, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
+    async fn update_webhook(&self, webhook: Webhook, most_per_event: Option<u32>, by: Option<Actor>) -> Result<WebhookWrite, StoreError> {
         let keyring = Arc::clone(&self.keyring);
-        self.change(by, move |tx, hand| update(tx, &webhook, &keyring, hand)).await
+        self.change(by, move |tx, hand| update(tx, &webhook, most_per_event, &keyring, hand)).await
     }
 
     async fn set_webhook_state(
@@ -150,12 +157,18 @@ pub(super) fn client_of(scope: Scope) -> Option<uuid::Uuid> {
     scope.client_id().map(ClientId::as_uuid)
 }
 
-fn insert(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring, hand: &Hand<'_>) -> Result<WebhookWrite, StoreError> {
+fn insert(
+    tx: &mut Transaction<'_>,
+    webhook: &Webhook,
+    most_per_event: Option<u32>,
+    keyring: &Keyring,
+    hand: &Hand<'_>,
+) -> Result<WebhookWrite, StoreError> {
     if !client_exists(tx.db, webhook.client_id)? {
         return Ok(WebhookWrite::NotFound);
     }
-    if type_is_taken(tx.db, webhook)? {
-        return Ok(WebhookWrite::TypeTaken);
+    if let Some(refused) = refusal(tx.db, webhook, most_per_event)? {
+        return Ok(refused);
     }
     let (state, reason) = state_words(&webhook.state);
     let (created_at, updated_at) = (webhook.created_at.as_micros(), webhook.updated_at.as_micros());
@@ -171,15 +184,21 @@ fn insert(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring, hand: 
     Ok(WebhookWrite::Stored)
 }
 
-fn update(tx: &mut Transaction<'_>, webhook: &Webhook, keyring: &Keyring, hand: &Hand<'_>) -> Result<WebhookWrite, StoreError> {
+fn update(
+    tx: &mut Transaction<'_>,
+    webhook: &Webhook,
+    most_per_event: Option<u32>,
+    keyring: &Keyring,
+    hand: &Hand<'_>,
+) -> Result<WebhookWrite, StoreError> {
     let (id, client_id) = (webhook.id.as_uuid(), webhook.client_id.as_uuid());
     match tx.db.first(VERSION, (id, client_id), |row| Ok(row.get::<_, i64>(0)?))? {
         None => return Ok(WebhookWrite::NotFound),
         Some(version) if version != webhook.version => return Ok(WebhookWrite::Stale),
         Some(_) => {}
     }
-    if type_is_taken(tx.db, webhook)? {
-        return Ok(WebhookWrite::TypeTaken);
+    if let Some(refused) = refusal(tx.db, webhook, most_per_event)? {
+        return Ok(refused);
     }
     let before = hand.webhook_before(tx.db, (Scope::Client(webhook.client_id), webhook.id), keyring)?;
     let written = WrittenDefinition::of(webhook, keyring)?;
@@ -218,6 +237,31 @@ fn definition<'w>(written: &'w WrittenDefinition<'_>) -> Vec<&'w dyn ToSql> {
 
 pub(super) fn client_exists(db: &Connection, id: ClientId) -> Result<bool, StoreError> {
     Ok(db.number(CLIENT_EXISTS, (id.as_uuid(),))? > 0)
+}
+
+/// What other webhooks of the client leave no room for.
+fn refusal(db: &Connection, webhook: &Webhook, most_per_event: Option<u32>) -> Result<Option<WebhookWrite>, StoreError> {
+    if type_is_taken(db, webhook)? {
+        return Ok(Some(WebhookWrite::TypeTaken));
+    }
+    let full = match most_per_event {
+        Some(most) => full_events(db, webhook, most)?,
+        None => Vec::new(),
+    };
+    Ok((!full.is_empty()).then_some(WebhookWrite::Full(full)))
+}
+
+/// Those of the webhook's events for which its client has `most` others in the way of the same catalogue.
+fn full_events(db: &Connection, webhook: &Webhook, most: u32) -> Result<Vec<EventType>, StoreError> {
+    let mut full = Vec::new();
+    for event in &webhook.definition.events {
+        let catalog = webhook.definition.catalog.as_ref().map(CatalogName::as_str);
+        let values = (webhook.client_id.as_uuid(), event.as_str(), catalog, webhook.id.as_uuid());
+        if db.number(OTHERS_FOR_EVENT, values)? >= i64::from(most) {
+            full.push(event.clone());
+        }
+    }
+    Ok(full)
 }
 
 fn type_is_taken(db: &Connection, webhook: &Webhook) -> Result<bool, StoreError> {

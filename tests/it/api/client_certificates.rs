@@ -1,5 +1,7 @@
 //! `clientCertificate` and `clientKey` of `/v1/webhooks`: taken together, checked, and never shown again.
 
+use std::time::Duration;
+
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use webhook_dispatcher::store::records::Scope;
@@ -120,6 +122,25 @@ async fn a_certificate_stays_until_it_is_replaced_or_cleared() {
     let view = scene.send("PATCH", V1, &json!({"clientCertificate": null})).await.expect(200);
     assert_eq!((&view["clientCertificate"], &view["clientKey"]), (&Value::Null, &Value::Null));
     assert_eq!(scene.kept().await, None);
+}
+
+#[tokio::test]
+async fn one_that_has_expired_is_not_taken_and_one_that_expires_keeps_its_webhook_changeable() {
+    let scene = Scene::new().await;
+    let both = |issued: &Issued| json!({"clientCertificate": issued.certificate, "clientKey": issued.key});
+    let (expired, ending) = (scene.authority.issue_until("past.test", 2024), scene.authority.issue_until("ending.test", 2025));
+
+    let refused = scene.rest.post(V1).key(&scene.tenant.admin).json(&definition(&both(&expired))).send().await;
+    assert_eq!(refused.problem(422), ["clientCertificate"]);
+    assert!(refused.text.contains("it was good until 2024-01-01T00:00:00"), "{}", refused.text);
+    assert_eq!(scene.send("PATCH", V1, &both(&expired)).await.problem(422), ["clientCertificate"]);
+    scene.assert_kept(&scene.first).await;
+
+    scene.send("PATCH", V1, &both(&ending)).await.expect(200);
+    scene.rest.clock.advance(Duration::from_hours(365 * 24));
+    scene.send("PATCH", V1, &json!({"name": "new"})).await.expect(200);
+    scene.send("PATCH", V1, &both(&ending)).await.expect(200);
+    scene.assert_kept(&ending).await;
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn a_webhook_whose_system_is_not_known_any_more_is_not_called_in_another_w
     let id = scene.webhook("sienge", &json!(["UNIT_CREATED"]), "/gate").await;
     let mut webhook = scene.rest.store.webhook(Scope::All, id.parse().unwrap()).await.unwrap().unwrap();
     webhook.definition.catalog = Some("lumber-yard".parse().unwrap());
-    assert_eq!(scene.rest.store.update_webhook(webhook, None).await.unwrap(), WebhookWrite::Stored);
+    assert_eq!(scene.rest.store.update_webhook(webhook, None, None).await.unwrap(), WebhookWrite::Stored);
 
     let event = scene.accept("UNIT_CREATED", r#"{"unitId":204}"#).await;
     scene.run_until_idle().await;

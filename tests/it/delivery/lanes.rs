@@ -88,7 +88,7 @@ async fn an_edit_takes_effect_with_the_next_attempt() {
 
     let mut stored = app.store.webhook(Scope::All, webhook).await.unwrap().unwrap();
     stored.definition.url = TargetUrl::parse(&receiver.url("/new/:id"), IdInUrl::Required).unwrap();
-    assert_eq!(app.store.update_webhook(stored, None).await.unwrap(), WebhookWrite::Stored);
+    assert_eq!(app.store.update_webhook(stored, None, None).await.unwrap(), WebhookWrite::Stored);
     app.advance(Duration::from_mins(1)).await;
 
     assert_eq!(app.state_of(id).await, DeliveryState::Delivered);

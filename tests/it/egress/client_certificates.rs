@@ -55,6 +55,21 @@ async fn without_a_certificate_or_with_a_strangers_nothing_arrives() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_refuses_an_expired_certificate_is_not_the_only_one_to_blame() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let receiver = Receiver::speaking_tls(servers.server_for(NAME, &clients)).await;
+    let app = dispatcher(Some(&servers)).await;
+
+    let id = send(&app, &receiver, Some(Authority::held(clients.issue_until("client.test", 2001)))).await;
+
+    let attempt = &app.delivery(id).await.attempts[0];
+    assert_eq!(attempt.outcome, AttemptOutcome::Retryable(FailureReason::Tls));
+    let detail = attempt.exchange.detail.as_deref().unwrap();
+    assert!(detail.ends_with("; the webhook's client certificate was good until 2001-01-01T00:00:00.000000+00:00"), "{detail}");
+    assert_eq!(receiver.seen().len(), 0);
+}
+
+#[tokio::test]
 async fn a_certificate_is_shown_for_its_own_webhook_alone() {
     let (servers, clients) = (Authority::new(), Authority::new());
     let receiver = Receiver::speaking_tls(servers.server_for(NAME, &clients)).await;

@@ -279,7 +279,7 @@ impl Driver {
         let (version, state) = (1, WebhookState::Active);
         let signing_keys = SigningKeys::default();
         let webhook = Webhook { id, client_id, version, definition, signing_keys, state, created_at, updated_at: created_at };
-        let written = self.store().insert_webhook(webhook.clone(), None).await?;
+        let written = self.store().insert_webhook(webhook.clone(), None, None).await?;
 
         agree("whether a webhook is stored", &self.reference.insert_webhook(&webhook), &written)?;
         if written == WebhookWrite::Stored {
@@ -293,7 +293,7 @@ impl Driver {
         let made = self.webhook(webhook).clone();
         let version = self.reference.webhook(Scope::All, made.id).map_or(1, |webhook| webhook.version) - i64::from(is_stale);
         let webhook = Webhook { version, updated_at, definition: definition(types, updated_at), ..made };
-        let written = self.store().update_webhook(webhook.clone(), None).await?;
+        let written = self.store().update_webhook(webhook.clone(), None, None).await?;
 
         agree("whether an edit is stored", &self.reference.update_webhook(&webhook), &written)?;
         self.settle(Call::Other).await

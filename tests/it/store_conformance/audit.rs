@@ -39,7 +39,7 @@ pub(super) async fn an_entry_says_who_changed_what_and_from_where(world: World) 
     let webhook = world.new_webhook(client);
     let by = admin(&world, client, 500);
 
-    assert_eq!(world.store.insert_webhook(webhook.clone(), Some(by)).await.unwrap(), WebhookWrite::Stored);
+    assert_eq!(world.store.insert_webhook(webhook.clone(), None, Some(by)).await.unwrap(), WebhookWrite::Stored);
 
     let [entry] = <[AuditEntry; 1]>::try_from(all(&world).await).unwrap();
     assert_eq!(entry.actor, by);
@@ -55,10 +55,10 @@ pub(super) async fn every_change_of_a_webhook_leaves_its_entry(world: World) {
     let (scope, id) = (Scope::Client(client), webhook.id);
     let by = |seconds| Some(admin(&world, client, seconds));
 
-    world.store.insert_webhook(webhook.clone(), by(501)).await.unwrap();
+    world.store.insert_webhook(webhook.clone(), None, by(501)).await.unwrap();
     let old_name = webhook.definition.name.clone();
     webhook.definition.name = "renamed\0".to_owned();
-    world.store.update_webhook(webhook, by(502)).await.unwrap();
+    world.store.update_webhook(webhook, None, by(502)).await.unwrap();
     world.store.set_webhook_state(scope, id, WebhookState::Paused, at(503), by(503)).await.unwrap();
     world.store.set_webhook_state(scope, id, WebhookState::Active, at(504), by(504)).await.unwrap();
     world.store.delete_webhook(scope, id, at(505), by(505)).await.unwrap();
@@ -76,12 +76,12 @@ pub(super) async fn what_changes_nothing_leaves_no_entry(world: World) {
     let client = world.client().await;
     let (webhook, other) = (world.new_webhook(client), world.client().await);
     let id = webhook.id;
-    world.store.insert_webhook(webhook.clone(), None).await.unwrap();
+    world.store.insert_webhook(webhook.clone(), None, None).await.unwrap();
     let by = Some(admin(&world, client, 500));
     let delivery = world.delivery(client).await;
 
-    assert_eq!(world.store.update_webhook(webhook.clone(), by).await.unwrap(), WebhookWrite::Stored);
-    assert_eq!(world.store.update_webhook(webhook, by).await.unwrap(), WebhookWrite::Stale);
+    assert_eq!(world.store.update_webhook(webhook.clone(), None, by).await.unwrap(), WebhookWrite::Stored);
+    assert_eq!(world.store.update_webhook(webhook, None, by).await.unwrap(), WebhookWrite::Stale);
     assert!(world.store.set_webhook_state(Scope::All, id, WebhookState::Active, at(501), by).await.unwrap());
     assert!(!world.store.set_webhook_state(Scope::Client(other), id, WebhookState::Paused, at(501), by).await.unwrap());
     assert!(!world.store.delete_webhook(Scope::Client(other), id, at(501), by).await.unwrap());
@@ -126,7 +126,7 @@ pub(super) async fn entries_are_found_by_scope_object_and_time_in_pages(world: W
     for (client, seconds) in [(acme, 501), (other, 502), (acme, 503)] {
         let webhook = world.new_webhook(client);
         made.push(webhook.id.as_uuid());
-        world.store.insert_webhook(webhook, Some(root(&world, seconds))).await.unwrap();
+        world.store.insert_webhook(webhook, None, Some(root(&world, seconds))).await.unwrap();
     }
     let found =
         async |filter: AuditFilter| -> Vec<Uuid> { list(&world, filter).await.iter().map(|entry| entry.change.object_id).collect() };
@@ -144,7 +144,7 @@ pub(super) async fn entries_are_found_by_scope_object_and_time_in_pages(world: W
 
 pub(super) async fn the_database_refuses_to_alter_entries(world: World) {
     let client = world.client().await;
-    world.store.insert_webhook(world.new_webhook(client), Some(admin(&world, client, 500))).await.unwrap();
+    world.store.insert_webhook(world.new_webhook(client), None, Some(admin(&world, client, 500))).await.unwrap();
     let before = all(&world).await;
 
     for sql in ["update audit_entry set role = 'viewer'", "delete from audit_entry", "delete from audit_kept"] {
@@ -157,7 +157,7 @@ pub(super) async fn the_database_refuses_to_alter_entries(world: World) {
 pub(super) async fn entries_go_by_their_age_alone_oldest_first(world: World) {
     let client = world.client().await;
     for seconds in [501, 502, 503] {
-        world.store.insert_webhook(world.new_webhook(client), Some(admin(&world, client, seconds))).await.unwrap();
+        world.store.insert_webhook(world.new_webhook(client), None, Some(admin(&world, client, seconds))).await.unwrap();
     }
     let far = at(400);
     let step = RetentionStep {

@@ -170,6 +170,8 @@ conformance_suite! {
     webhooks::what_a_definition_leaves_open_stays_open,
     webhooks::a_webhook_needs_a_living_client,
     webhooks::a_client_has_one_webhook_of_a_type_code,
+    webhooks::a_client_has_only_so_many_webhooks_for_an_event_of_a_catalogue,
+    webhooks::of_webhooks_that_are_stored_at_once_only_so_many_are_taken,
     webhooks::an_update_replaces_the_definition_and_nothing_else,
     webhooks::an_update_of_an_old_version_is_stale,
     webhooks::an_update_needs_the_right_client_and_a_living_webhook,

@@ -272,7 +272,7 @@ pub(super) async fn what_an_old_edition_was_told_disables_no_new_one(world: Worl
     world.delivery(client).await;
     let claimed = world.claim_one(webhook).await;
     let edited = world.store.webhook(Scope::All, webhook).await.unwrap().unwrap();
-    world.store.update_webhook(edited, None).await.unwrap();
+    world.store.update_webhook(edited, None, None).await.unwrap();
 
     let outcome = world.record(AttemptRecord { disable_webhook: Some(DisableReason::Gone), ..given_up(&claimed) }).await;
 

@@ -120,7 +120,7 @@ pub(super) async fn a_change_comes_under_the_newest_key(mut world: World) {
     world.reopen_with(&[NEW_KEY, KEY]).await.unwrap();
     let read = stored(&world, id).await;
 
-    world.store.update_webhook(Webhook { definition: full_definition(), ..read }, None).await.unwrap();
+    world.store.update_webhook(Webhook { definition: full_definition(), ..read }, None, None).await.unwrap();
 
     let mut expected = [(keys::id(NEW_KEY), 1), (keys::id(KEY), 1)];
     expected.sort();

@@ -73,7 +73,7 @@ pub(super) async fn whatever_changes_a_webhook_says_so(world: World) {
     let changed = |webhook| [Signal::WebhookChanged(webhook)];
 
     let read = world.store.webhook(Scope::All, webhooks[0]).await.unwrap().unwrap();
-    world.store.update_webhook(read, None).await.unwrap();
+    world.store.update_webhook(read, None, None).await.unwrap();
     assert_eq!(heard(&mut signals), changed(webhooks[0]));
 
     world.store.set_webhook_state(Scope::All, webhooks[0], WebhookState::Paused, at(50), None).await.unwrap();
@@ -110,7 +110,7 @@ pub(super) async fn what_changes_nothing_says_nothing(world: World) {
     world.store.redeliver(foreign, delivery, at(50), None).await.unwrap();
     world.store.set_webhook_state(foreign, webhook, WebhookState::Active, at(51), None).await.unwrap();
     world.store.delete_webhook(foreign, webhook, at(52), None).await.unwrap();
-    world.store.update_webhook(webhook_dispatcher::domain::webhook::Webhook { version: 9, ..read }, None).await.unwrap();
+    world.store.update_webhook(webhook_dispatcher::domain::webhook::Webhook { version: 9, ..read }, None, None).await.unwrap();
     world.record(given_up(&claimed)).await;
 
     assert_eq!(heard(&mut signals), []);

@@ -97,7 +97,7 @@ pub(super) async fn a_change_of_the_definition_keeps_the_keys(world: World) {
     let read = stored(&world, id).await;
     world
         .store
-        .update_webhook(Webhook { definition: full_definition(), signing_keys: SigningKeys::default(), ..read }, None)
+        .update_webhook(Webhook { definition: full_definition(), signing_keys: SigningKeys::default(), ..read }, None, None)
         .await
         .unwrap();
 

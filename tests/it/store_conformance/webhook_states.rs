@@ -54,7 +54,7 @@ pub(super) async fn a_deleted_webhook_is_found_no_more(world: World) {
     assert!(!world.store.delete_webhook(Scope::All, id, at(51), None).await.unwrap());
     assert!(!world.store.set_webhook_state(Scope::All, id, WebhookState::Active, at(52), None).await.unwrap());
     assert!(!world.store.disable_webhook(id, DisableReason::Gone, at(53)).await.unwrap());
-    assert_eq!(world.store.update_webhook(read, None).await.unwrap(), WebhookWrite::NotFound);
+    assert_eq!(world.store.update_webhook(read, None, None).await.unwrap(), WebhookWrite::NotFound);
     assert!(world.enqueue(world.new_event(client)).await.delivery_ids.is_empty());
 }
 
@@ -138,7 +138,7 @@ async fn count(world: &World, state: DeliveryState) -> usize {
 pub(super) async fn a_deleted_webhooks_secrets_are_gone(world: World) {
     let client = world.client().await;
     let webhook = Webhook { definition: full_definition(), ..world.new_webhook(client) };
-    world.store.insert_webhook(webhook.clone(), None).await.unwrap();
+    world.store.insert_webhook(webhook.clone(), None, None).await.unwrap();
     world.delivery(client).await;
     let delivery = world.attempt(webhook.id, success).await;
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::domain::headers::Headers;
+use webhook_dispatcher::domain::ids::ClientId;
 use webhook_dispatcher::domain::method::Method;
 use webhook_dispatcher::domain::rate_limit::RateLimit;
 use webhook_dispatcher::domain::retry::RetryPolicy;
@@ -80,7 +82,7 @@ pub(super) async fn a_full_definition_comes_back_as_it_went_in(world: World) {
     webhook.version = 5;
     webhook.state = WebhookState::Disabled(DisableReason::FailingTooLong);
 
-    assert_eq!(world.store.insert_webhook(webhook.clone(), None).await.unwrap(), WebhookWrite::Stored);
+    assert_eq!(world.store.insert_webhook(webhook.clone(), None, None).await.unwrap(), WebhookWrite::Stored);
 
     assert_eq!(spelled(&stored(&world, webhook.id).await), spelled(&webhook));
 }
@@ -96,7 +98,7 @@ pub(super) async fn what_a_definition_leaves_open_stays_open(world: World) {
     empty.definition.delivery.retry = Some(RetryPolicy::new(Vec::new(), 0.0).unwrap());
 
     for webhook in [bare, empty] {
-        world.store.insert_webhook(webhook.clone(), None).await.unwrap();
+        world.store.insert_webhook(webhook.clone(), None, None).await.unwrap();
 
         assert_eq!(spelled(&stored(&world, webhook.id).await), spelled(&webhook));
     }
@@ -109,9 +111,54 @@ pub(super) async fn a_webhook_needs_a_living_client(world: World) {
     for client in [deleted, world.new_client().id] {
         let webhook = world.new_webhook(client);
 
-        assert_eq!(world.store.insert_webhook(webhook.clone(), None).await.unwrap(), WebhookWrite::NotFound);
+        assert_eq!(world.store.insert_webhook(webhook.clone(), None, None).await.unwrap(), WebhookWrite::NotFound);
         assert!(world.store.webhook(Scope::All, webhook.id).await.unwrap().is_none());
     }
+}
+
+/// A webhook in the way of a catalogue.
+fn of_catalog(world: &World, client: ClientId, catalog: &str, events: &[&str]) -> Webhook {
+    let mut webhook = world.new_webhook(client);
+    webhook.definition.catalog = Some(catalog.parse().unwrap());
+    webhook.definition.events = events.iter().map(|event| event_type(event)).collect();
+    webhook
+}
+
+pub(super) async fn a_client_has_only_so_many_webhooks_for_an_event_of_a_catalogue(world: World) {
+    let (client, stranger) = (world.client().await, world.client().await);
+    let insert = async |webhook: &Webhook| world.store.insert_webhook(webhook.clone(), Some(2), None).await.unwrap();
+    let first = of_catalog(&world, client, "senior-bpm", &["alpha", "beta"]);
+    let second = of_catalog(&world, client, "senior-bpm", &["beta"]);
+    let [elsewhere, foreign] = [of_catalog(&world, client, "sienge", &["beta"]), of_catalog(&world, stranger, "senior-bpm", &["beta"])];
+    for webhook in [&first, &second, &elsewhere, &foreign] {
+        assert_eq!(insert(webhook).await, WebhookWrite::Stored);
+    }
+
+    let full = WebhookWrite::Full(vec![event_type("beta")]);
+    let third = of_catalog(&world, client, "senior-bpm", &["alpha", "beta", "gamma"]);
+    assert_eq!(insert(&third).await, full);
+    assert!(world.store.webhook(Scope::All, third.id).await.unwrap().is_none());
+    let beside = of_catalog(&world, client, "senior-bpm", &["alpha"]);
+    assert_eq!(insert(&beside).await, WebhookWrite::Stored);
+    let update = async |webhook: &Webhook| world.store.update_webhook(webhook.clone(), Some(2), None).await.unwrap();
+    assert_eq!(update(&first).await, WebhookWrite::Stored, "a webhook is not in its own way");
+    let grown = Webhook { definition: third.definition.clone(), ..beside };
+    assert_eq!(update(&grown).await, full);
+    assert_eq!(stored(&world, grown.id).await.definition.events, [event_type("alpha")]);
+
+    world.store.delete_webhook(Scope::All, second.id, at(700), None).await.unwrap();
+    assert_eq!(update(&grown).await, WebhookWrite::Stored);
+}
+
+pub(super) async fn of_webhooks_that_are_stored_at_once_only_so_many_are_taken(world: World) {
+    let client = world.client().await;
+    let webhooks: Vec<Webhook> = (0..12).map(|_| of_catalog(&world, client, "senior-bpm", &["alpha"])).collect();
+
+    let writes = webhooks.into_iter().map(|webhook| world.store.insert_webhook(webhook, Some(10), None));
+    let written: Vec<WebhookWrite> = join_all(writes).await.into_iter().map(Result::unwrap).collect();
+
+    assert_eq!(written.iter().filter(|write| **write == WebhookWrite::Stored).count(), 10);
+    assert_eq!(written.iter().filter(|write| matches!(write, WebhookWrite::Full(_))).count(), 2);
 }
 
 pub(super) async fn a_client_has_one_webhook_of_a_type_code(world: World) {
@@ -122,7 +169,7 @@ pub(super) async fn a_client_has_one_webhook_of_a_type_code(world: World) {
         webhook
     };
     let first = of_type(client, Some(0));
-    let write = async |webhook: Webhook| world.store.insert_webhook(webhook, None).await.unwrap();
+    let write = async |webhook: Webhook| world.store.insert_webhook(webhook, None, None).await.unwrap();
     assert_eq!(write(first.clone()).await, WebhookWrite::Stored);
 
     assert_eq!(write(of_type(client, Some(0))).await, WebhookWrite::TypeTaken);
@@ -140,13 +187,13 @@ pub(super) async fn an_update_replaces_the_definition_and_nothing_else(world: Wo
     let mut webhook = world.new_webhook(client);
     webhook.definition = full_definition();
     webhook.state = WebhookState::Paused;
-    world.store.insert_webhook(webhook.clone(), None).await.unwrap();
+    world.store.insert_webhook(webhook.clone(), None, None).await.unwrap();
 
     for definition in [world.new_webhook(client).definition, full_definition()] {
         let before = stored(&world, webhook.id).await;
         let update = Webhook { definition, state: WebhookState::Active, created_at: at(1_234), updated_at: at(2_345), ..before.clone() };
 
-        assert_eq!(world.store.update_webhook(update.clone(), None).await.unwrap(), WebhookWrite::Stored);
+        assert_eq!(world.store.update_webhook(update.clone(), None, None).await.unwrap(), WebhookWrite::Stored);
 
         let expected = Webhook { version: before.version + 1, state: WebhookState::Paused, created_at: before.created_at, ..update };
         assert_eq!(spelled(&stored(&world, webhook.id).await), spelled(&expected));
@@ -157,19 +204,19 @@ pub(super) async fn an_update_of_an_old_version_is_stale(world: World) {
     let client = world.client().await;
     let id = world.webhook(client).await;
     let read = stored(&world, id).await;
-    world.store.update_webhook(read.clone(), None).await.unwrap();
+    world.store.update_webhook(read.clone(), None, None).await.unwrap();
     let after_first = stored(&world, id).await;
 
     for version in [read.version, after_first.version + 1] {
         let mut update = Webhook { version, ..read.clone() };
         update.definition.name = "overwritten".to_owned();
 
-        assert_eq!(world.store.update_webhook(update, None).await.unwrap(), WebhookWrite::Stale);
+        assert_eq!(world.store.update_webhook(update, None, None).await.unwrap(), WebhookWrite::Stale);
     }
     assert_eq!(spelled(&stored(&world, id).await), spelled(&after_first));
 
     world.store.set_webhook_state(Scope::All, id, WebhookState::Paused, at(50), None).await.unwrap();
-    assert_eq!(world.store.update_webhook(after_first, None).await.unwrap(), WebhookWrite::Stale);
+    assert_eq!(world.store.update_webhook(after_first, None, None).await.unwrap(), WebhookWrite::Stale);
 }
 
 pub(super) async fn an_update_needs_the_right_client_and_a_living_webhook(world: World) {
@@ -178,11 +225,11 @@ pub(super) async fn an_update_needs_the_right_client_and_a_living_webhook(world:
     let read = stored(&world, id).await;
 
     let foreign = Webhook { client_id: stranger, ..read.clone() };
-    assert_eq!(world.store.update_webhook(foreign, None).await.unwrap(), WebhookWrite::NotFound);
-    assert_eq!(world.store.update_webhook(world.new_webhook(client), None).await.unwrap(), WebhookWrite::NotFound);
+    assert_eq!(world.store.update_webhook(foreign, None, None).await.unwrap(), WebhookWrite::NotFound);
+    assert_eq!(world.store.update_webhook(world.new_webhook(client), None, None).await.unwrap(), WebhookWrite::NotFound);
     assert_eq!(spelled(&stored(&world, id).await), spelled(&read));
     world.store.delete_webhook(Scope::All, id, at(40), None).await.unwrap();
-    assert_eq!(world.store.update_webhook(read, None).await.unwrap(), WebhookWrite::NotFound);
+    assert_eq!(world.store.update_webhook(read, None, None).await.unwrap(), WebhookWrite::NotFound);
 }
 
 pub(super) async fn an_update_takes_no_type_code_of_another_webhook(world: World) {
@@ -191,10 +238,10 @@ pub(super) async fn an_update_takes_no_type_code_of_another_webhook(world: World
     let id = world.webhook_with(client, |webhook| webhook.definition.type_code = Some(1)).await;
     let mut read = stored(&world, id).await;
 
-    assert_eq!(world.store.update_webhook(read.clone(), None).await.unwrap(), WebhookWrite::Stored);
+    assert_eq!(world.store.update_webhook(read.clone(), None, None).await.unwrap(), WebhookWrite::Stored);
     read.version += 1;
     read.definition.type_code = Some(0);
-    assert_eq!(world.store.update_webhook(read.clone(), None).await.unwrap(), WebhookWrite::TypeTaken);
+    assert_eq!(world.store.update_webhook(read.clone(), None, None).await.unwrap(), WebhookWrite::TypeTaken);
     assert_eq!((stored(&world, id).await.version, stored(&world, id).await.definition.type_code), (2, Some(1)));
 }
 
@@ -203,7 +250,7 @@ pub(super) async fn an_update_changes_which_events_are_wanted(world: World) {
     let id = world.webhook_with(client, |webhook| webhook.definition.events = vec![event_type("old"), event_type("kept")]).await;
     let mut read = stored(&world, id).await;
     read.definition.events = vec![event_type("new"), event_type("kept")];
-    world.store.update_webhook(read, None).await.unwrap();
+    world.store.update_webhook(read, None, None).await.unwrap();
 
     let mut deliveries = Vec::new();
     for kind in ["old", "kept", "new"] {

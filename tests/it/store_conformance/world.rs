@@ -155,7 +155,7 @@ impl World {
         let mut webhook = self.new_webhook(client_id);
         change(&mut webhook);
         let id = webhook.id;
-        assert_eq!(self.store.insert_webhook(webhook, None).await.unwrap(), WebhookWrite::Stored);
+        assert_eq!(self.store.insert_webhook(webhook, None, None).await.unwrap(), WebhookWrite::Stored);
         id
     }
 

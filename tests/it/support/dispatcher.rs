@@ -147,7 +147,7 @@ impl Dispatcher {
             created_at: self.clock.now(),
             updated_at: self.clock.now(),
         };
-        assert_eq!(self.store.insert_webhook(webhook, None).await.unwrap(), WebhookWrite::Stored);
+        assert_eq!(self.store.insert_webhook(webhook, None, None).await.unwrap(), WebhookWrite::Stored);
         id
     }
 

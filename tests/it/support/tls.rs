@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -39,16 +39,26 @@ impl Authority {
 
     /// A certificate for `name`.
     pub(crate) fn issue(&self, name: &str) -> Issued {
+        self.issue_until(name, 4096)
+    }
+
+    /// A certificate for `name` that is good until the year `end` begins.
+    pub(crate) fn issue_until(&self, name: &str, end: i32) -> Issued {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
+        params.not_after = date_time_ymd(end, 1, 1);
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         Issued { certificate, key: key.serialize_pem() }
     }
 
     /// A certificate for `name` as a webhook has it.
     pub(crate) fn client(&self, name: &str) -> Arc<ClientCertificate> {
-        let issued = self.issue(name);
+        Self::held(self.issue(name))
+    }
+
+    /// What was issued, as a webhook has it.
+    pub(crate) fn held(issued: Issued) -> Arc<ClientCertificate> {
         Arc::new(ClientCertificate::check(issued.certificate, SecretString::from(issued.key)).unwrap())
     }
 

@@ -111,6 +111,7 @@ impl App {
 
         let alerts = alerts(config, &foundation, &membership, Arc::clone(&caller));
         let catalogs = Arc::new(Catalogs::load(&config.catalog.built_in, config.catalog.folder())?);
+        store.know_events(catalogs.known_events()).await.context("what the catalogues know could not be said")?;
         let settings = pool_settings(config, &catalogs)?;
         let worker = worker(&settings, config, &foundation, caller);
         let token_metrics = worker.token_metrics().clone();

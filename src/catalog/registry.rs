@@ -13,7 +13,7 @@ use super::builtin::{FILES, OCR};
 use super::error::{CatalogError, CatalogErrors};
 use super::event_kind::EventKind;
 use super::{Catalog, compile};
-use crate::domain::catalog::CatalogName;
+use crate::domain::catalog::{CatalogName, KnownEvent};
 use crate::domain::event::Event;
 
 /// Catalogues by name, events by code.
@@ -92,6 +92,20 @@ impl Catalogs {
     pub fn event(&self, code: &str) -> Option<Known<'_>> {
         let catalog = self.by_code.get(code)?;
         catalog.event(code).map(|event| Known { catalog, event })
+    }
+
+    /// Every event by every spelling of its code, for those who hand events in past this program.
+    #[must_use]
+    pub fn known_events(&self) -> Vec<KnownEvent> {
+        let known = |(spelling, catalog): (&String, &Arc<Catalog>)| {
+            Some(KnownEvent {
+                spelling: spelling.clone(),
+                code: catalog.event(spelling)?.code.clone(),
+                kept_unwanted: catalog.keeps_unwanted,
+                holds_secrets: !catalog.secret_paths.is_empty(),
+            })
+        };
+        self.by_code.iter().filter_map(known).collect()
     }
 
     /// Gives an example of an event that a catalogue knows a payload that such an event has. Of the OCR service's events

@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::event_kind::Words;
+use super::schema::Breach;
 
 /// What happens to an event that breaks its schema.
 const ON_BREACH: &str = "onBreach";
@@ -121,16 +122,20 @@ impl Settings {
         self.0.iter().map(|setting| (setting.name.clone(), of(setting))).collect()
     }
 
-    /// What happens to an event of this client that breaks its schema.
+    /// What a breach comes to for this client; nothing where extra fields are let through and it is only one of those.
     #[must_use]
-    pub fn on_breach(settled: Option<&Map<String, Value>>) -> OnBreach {
+    pub fn weigh(settled: Option<&Map<String, Value>>, breach: &Breach) -> Option<OnBreach> {
+        let is_let_through = breach.is_extra_field && Self::allow_extra_fields(settled);
+        (!is_let_through).then(|| Self::on_breach(settled))
+    }
+
+    fn on_breach(settled: Option<&Map<String, Value>>) -> OnBreach {
         let is_warning = settled.and_then(|settled| settled.get(ON_BREACH)).is_some_and(|value| value == "warn");
         if is_warning { OnBreach::Warn } else { OnBreach::Refuse }
     }
 
     /// Whether fields that a schema does not know are let through for this client.
-    #[must_use]
-    pub fn allow_extra_fields(settled: Option<&Map<String, Value>>) -> bool {
+    fn allow_extra_fields(settled: Option<&Map<String, Value>>) -> bool {
         settled.and_then(|settled| settled.get(EXTRA_FIELDS)).is_some_and(|value| *value == json!(true))
     }
 

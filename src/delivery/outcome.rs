@@ -3,6 +3,7 @@
 //! Pure: no I/O and no clock. *When* to retry is `domain::retry`; what a webhook's other deliveries do meanwhile is
 //! `lanes`.
 
+use super::request::Unsendable;
 use crate::domain::attempt::{AttemptOutcome, FailureReason};
 use crate::domain::webhook::DisableReason;
 use crate::egress::SendError;
@@ -45,6 +46,13 @@ pub const fn of_status(status: u16) -> AttemptOutcome {
         410 => AttemptOutcome::Permanent(FailureReason::Gone),
         _ => AttemptOutcome::Retryable(FailureReason::Status(status)),
     }
+}
+
+/// What it means that there is nothing to send. A catalogue that is missing comes back when an operator sees that.
+#[must_use]
+pub const fn of_unsendable(unsendable: &Unsendable) -> AttemptOutcome {
+    let reason = FailureReason::Unsendable;
+    if unsendable.awaits_catalog() { AttemptOutcome::Retryable(reason) } else { AttemptOutcome::Permanent(reason) }
 }
 
 /// What it means that no answer came.

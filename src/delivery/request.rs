@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 use super::definitions::Definition;
 use crate::catalog::{Occasion, Sender, Unrenderable};
 use crate::domain::catalog::CatalogName;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventType};
 use crate::domain::signature::http_message::Message;
 use crate::domain::signature::{digest, http_message, standard};
 use crate::domain::target_url::UnsendableUrl;
@@ -21,7 +21,7 @@ const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 
 /// Why an event makes no request.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Unsendable {
     /// No url can carry its subject.
     #[error(transparent)]
@@ -35,6 +35,20 @@ pub enum Unsendable {
     /// Its payload held secrets, which are kept only as long as its deliveries wait.
     #[error("the secrets of the payload are not kept any more")]
     SecretsGone,
+    /// Its payload holds secrets, and no catalogue says where: what comes back of them could not be masked.
+    #[error("no catalogue says any more where events of the type {0} hold secrets")]
+    SecretsUntold(EventType),
+    /// It was handed in past the API, and breaks its schema.
+    #[error("{0}")]
+    Breach(String),
+}
+
+impl Unsendable {
+    /// Whether it passes by itself once the nodes know a catalogue again.
+    #[must_use]
+    pub const fn awaits_catalog(&self) -> bool {
+        matches!(self, Self::UnknownCatalog(_) | Self::SecretsUntold(_))
+    }
 }
 
 /// The request that tells the receiver of `event`, without its authorization.

@@ -39,8 +39,8 @@ pub struct Ready {
     pub claimed: ClaimedDelivery,
     /// Its webhook.
     pub definition: Arc<Definition>,
-    /// Whether the payload is masked and what was secret in it is gone.
-    pub is_incomplete: bool,
+    /// Why there is nothing to send, if that is known already.
+    pub unsendable: Option<Unsendable>,
     /// What the payload holds of secrets.
     pub secrets: Vec<Bytes>,
 }
@@ -112,7 +112,7 @@ impl Worker {
     pub async fn attempt(&self, ready: &Ready) -> Ended {
         let started_at = self.clock.now();
         let build = || request::build(&ready.definition, &ready.claimed.event, started_at);
-        let request = if ready.is_incomplete { Err(Unsendable::SecretsGone) } else { build() };
+        let request = ready.unsendable.clone().map_or_else(build, Err);
         let finding = self.find_out(&ready.definition, request, &ready.secrets, None).await;
         self.conclude(ready, started_at, finding)
     }
@@ -144,7 +144,7 @@ impl Worker {
         let timeout = definition.timeout.unwrap_or(self.settings.timeout);
         let limits = CallLimits { deadline: Instant::now() + timeout, body_cap: self.settings.kept_body_bytes };
         match request {
-            Err(unsendable) => Finding::without_answer(AttemptOutcome::Permanent(FailureReason::Unsendable), Some(unsendable.to_string())),
+            Err(unsendable) => Finding::without_answer(outcome::of_unsendable(&unsendable), Some(unsendable.to_string())),
             Ok(mut request) => {
                 request.headers.extend(mark);
                 let mut report = self.sender.send(definition, request, limits, timeout).await;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
+use super::event::EventType;
 use super::ids::{ClientCatalogId, ClientId, SigningKeyId};
 use super::signature::{RsaAlgorithm, RsaSecret};
 use super::time::Timestamp;
@@ -42,6 +43,19 @@ impl fmt::Display for CatalogName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What a catalogue says of an event, for those who hand events in past this program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownEvent {
+    /// One of the ways to write its code: the code itself, or an alias.
+    pub spelling: String,
+    /// Its code.
+    pub code: EventType,
+    /// Whether it is kept when no webhook wants it.
+    pub kept_unwanted: bool,
+    /// Whether its payload may hold secrets.
+    pub holds_secrets: bool,
 }
 
 /// What a client has settled for one catalogue.

@@ -59,6 +59,35 @@ impl fmt::Display for EventType {
     }
 }
 
+/// What rests as an event's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadState {
+    /// The very bytes that came.
+    Whole,
+    /// The payload with its secrets masked.
+    Masked,
+    /// The very bytes that came, which nobody has held to their schema yet.
+    Unchecked,
+}
+
+impl PayloadState {
+    /// The word for it in stores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Masked => "masked",
+            Self::Unchecked => "unchecked",
+        }
+    }
+
+    /// The state that [`Self::as_str`] writes so.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Whole, Self::Masked, Self::Unchecked].into_iter().find(|state| state.as_str() == word)
+    }
+}
+
 /// An event as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -26,7 +26,7 @@ use super::records::{
 };
 use super::signal::Signal;
 use crate::domain::audit::{Actor, AuditEntry};
-use crate::domain::catalog::{CatalogName, ClientCatalog};
+use crate::domain::catalog::{CatalogName, ClientCatalog, KnownEvent};
 use crate::domain::client::{ApiKey, Client, KeyHash};
 use crate::domain::event::Event;
 use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, NodeId, RedeliveryJobId, SigningKeyId, WebhookId};
@@ -315,6 +315,10 @@ pub trait ClientCatalogs: Send + Sync {
     /// yet); the stored version becomes one higher, and so do those of the client's webhooks that are called in that
     /// catalogue's way.
     async fn settle_catalog(&self, settled: ClientCatalog, by: Option<Actor>) -> Result<CatalogWrite, StoreError>;
+
+    /// Says which events catalogues know, in the place of all that was said before, for those who hand events in past this
+    /// program. A store that nobody else writes to does not keep it.
+    async fn know_events(&self, events: Vec<KnownEvent>) -> Result<(), StoreError>;
 
     /// The whole payload of an event of which a masked one is shown. Kept while a delivery of the event waits or is in
     /// flight, and until [`Upkeep::remove_expired`] after that.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::domain::attempt::{Attempt, AttemptOutcome};
 use crate::domain::audit::EventSentAgain;
 use crate::domain::delivery::{DeadLetterReason, Delivery, DeliveryState, Transition};
-use crate::domain::event::{Event, EventType};
+use crate::domain::event::{Event, EventType, PayloadState};
 use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, RedeliveryJobId, SigningKeyId, WebhookId};
 use crate::domain::node::Node;
 use crate::domain::redelivery::RedeliveryJobState;
@@ -30,6 +30,14 @@ pub struct NewEvent {
     pub whole_payload: Option<Bytes>,
     /// Whether it is kept when no webhook wants it.
     pub kept_unwanted: bool,
+}
+
+impl NewEvent {
+    /// What rests as the event's payload once it is stored.
+    #[must_use]
+    pub const fn payload_state(&self) -> PayloadState {
+        if self.whole_payload.is_some() { PayloadState::Masked } else { PayloadState::Whole }
+    }
 }
 
 /// What became of a [`NewEvent`].
@@ -101,6 +109,8 @@ pub struct ClaimedDelivery {
     pub due_at: Timestamp,
     /// What is delivered.
     pub event: Event,
+    /// What of its payload the event holds.
+    pub payload_state: PayloadState,
 }
 
 impl ClaimedDelivery {

@@ -31,11 +31,9 @@ pub(super) async fn judge(api: &Api, client_id: ClientId, broken: Vec<Broken>) -
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for Broken { catalog, field, breach } in broken {
         let settings = settled.get(&catalog).map(|settled| &settled.settings);
-        if breach.is_extra_field && Settings::allow_extra_fields(settings) {
-            continue;
-        }
+        let Some(weight) = Settings::weigh(settings, &breach) else { continue };
         let told = FieldError::new(format!("{field}{}", breach.pointer), breach.message);
-        match Settings::on_breach(settings) {
+        match weight {
             OnBreach::Refuse => errors.push(told),
             OnBreach::Warn => warnings.push(told),
         }

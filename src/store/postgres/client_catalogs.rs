@@ -12,7 +12,7 @@ use super::connections::Call;
 use super::value::{At, kept};
 use super::webhooks::hold_client;
 use crate::domain::audit::{Actor, Change};
-use crate::domain::catalog::{CatalogName, ClientCatalog};
+use crate::domain::catalog::{CatalogName, ClientCatalog, KnownEvent};
 use crate::domain::ids::{ClientId, EventId};
 use crate::secrets::Keyring;
 use crate::store::contract::ClientCatalogs;
@@ -38,6 +38,19 @@ const STORE: &str = "
 /// What is kept ready of a webhook goes by its version.
 const RAISE_VERSIONS: &str =
     "update webhook set version = version + 1 where client_id = $1 and catalog = $2 and deleted_at is null returning id";
+
+/// One node at a time; nobody who enqueues waits.
+const LOCK_KNOWN: &str = "lock table catalog_event in share row exclusive mode";
+
+const FORGET_OTHERS: &str = "delete from catalog_event where spelling <> all($1)";
+
+/// What is known already is not written again.
+const KNOW: &str = "
+    insert into catalog_event as k (spelling, code, kept_unwanted, holds_secrets)
+    select * from unnest($1::text[], $2::text[], $3::boolean[], $4::boolean[])
+    on conflict (spelling) do update set
+        code = excluded.code, kept_unwanted = excluded.kept_unwanted, holds_secrets = excluded.holds_secrets
+    where (k.code, k.kept_unwanted, k.holds_secrets) is distinct from (excluded.code, excluded.kept_unwanted, excluded.holds_secrets)";
 
 const SECRET: &str = "select event_id, payload from event_secret where event_id = $1";
 
@@ -69,6 +82,10 @@ impl ClientCatalogs for PostgresStore {
         self.connections.write(move |call| Box::pin(async move { settle(call, &settled, &keyring, &hand).await })).await
     }
 
+    async fn know_events(&self, events: Vec<KnownEvent>) -> Result<(), StoreError> {
+        self.connections.write(move |call| Box::pin(async move { know(call.db, &events).await })).await
+    }
+
     async fn secret_payload(&self, event_id: EventId) -> Result<Option<Bytes>, StoreError> {
         let keyring = Arc::clone(&self.keyring);
         self.connections.call(move |call| Box::pin(async move { secret(call.db, event_id, &keyring).await })).await
@@ -83,6 +100,18 @@ async fn one(
 ) -> Result<Option<ClientCatalog>, StoreError> {
     let row = sqlx::query(ONE).bind(client_id.as_uuid()).bind(catalog.as_str()).fetch_optional(db).await?;
     row.as_ref().map(|row| client_catalog(row, keyring)).transpose()
+}
+
+async fn know(db: &mut PgConnection, events: &[KnownEvent]) -> Result<(), StoreError> {
+    sqlx::query(LOCK_KNOWN).execute(&mut *db).await?;
+    sqlx::query(FORGET_OTHERS).bind(events.iter().map(|event| event.spelling.as_str()).collect::<Vec<_>>()).execute(&mut *db).await?;
+    let query = sqlx::query(KNOW)
+        .bind(events.iter().map(|event| event.spelling.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.code.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.kept_unwanted).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.holds_secrets).collect::<Vec<_>>());
+    query.execute(db).await?;
+    Ok(())
 }
 
 async fn secret(db: &mut PgConnection, event_id: EventId, keyring: &Keyring) -> Result<Option<Bytes>, StoreError> {

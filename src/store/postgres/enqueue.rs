@@ -58,8 +58,9 @@ pub(super) const STORE: &str = concat!(
             as p (id, event_id, webhook_id, client_id, due_at, created_at)
         where (p.webhook_id in (select id from alive)) is true),
     stored as (
-        insert into event (id, client_id, event_type, subject, payload, idempotency_key, created_at, bare)
-        select e.id, (select c.id from client c where c.id = e.client_id), e.event_type, e.subject, e.payload, e.idempotency_key,
+        insert into event (id, client_id, event_type, subject, payload, payload_state, idempotency_key, created_at, bare)
+        select e.id, (select c.id from client c where c.id = e.client_id), e.event_type, e.subject, e.payload,
+            case when e.id = any($15) then 'masked' else 'whole' end, e.idempotency_key,
             e.created_at, e.id not in (select event_id from wanted)
         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[], $14::boolean[])
             as e (id, client_id, event_type, subject, payload, idempotency_key, created_at, kept_unwanted)

@@ -7,7 +7,7 @@ use super::attempt::last_attempt;
 use super::words::dead_letter_reason;
 use super::{Cells, Fields};
 use crate::domain::delivery::Delivery;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, PayloadState};
 use crate::domain::ids::{ClaimToken, WebhookId};
 use crate::store::error::StoreError;
 use crate::store::records::{Claim, ClaimedDelivery, DeadLetterGroup, DeliverySummary};
@@ -89,7 +89,7 @@ pub(in crate::store) fn summary(row: &dyn Cells) -> Result<DeliverySummary, Stor
     Ok(DeliverySummary { delivery, event_type, subject, last_attempt: last_attempt(&mut fields)? })
 }
 
-/// Reads what a claim answers of a delivery: its row, the edition of its webhook, and its event.
+/// Reads what a claim answers of a delivery: its row, the edition of its webhook, its event and what that holds of its payload.
 pub(in crate::store) fn claimed(row: &dyn Cells, token: ClaimToken) -> Result<ClaimedDelivery, StoreError> {
     let mut fields = Fields::of(row, "delivery");
     Ok(ClaimedDelivery {
@@ -100,6 +100,7 @@ pub(in crate::store) fn claimed(row: &dyn Cells, token: ClaimToken) -> Result<Cl
         attempts_before_series: fields.number("attempts_before_series")?,
         due_at: fields.time("due_at")?,
         event: event(&mut fields)?,
+        payload_state: fields.optional("payload_state", PayloadState::parse)?.ok_or_else(|| fields.corrupt("payload_state"))?,
     })
 }
 

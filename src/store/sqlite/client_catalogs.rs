@@ -12,7 +12,7 @@ use super::statements::Statements;
 use super::webhooks::client_exists;
 use super::writer::Transaction;
 use crate::domain::audit::{Actor, Change};
-use crate::domain::catalog::{CatalogName, ClientCatalog};
+use crate::domain::catalog::{CatalogName, ClientCatalog, KnownEvent};
 use crate::domain::ids::{ClientId, EventId, WebhookId};
 use crate::secrets::Keyring;
 use crate::store::contract::ClientCatalogs;
@@ -71,6 +71,10 @@ impl ClientCatalogs for SqliteStore {
     async fn settle_catalog(&self, settled: ClientCatalog, by: Option<Actor>) -> Result<CatalogWrite, StoreError> {
         let keyring = Arc::clone(&self.keyring);
         self.change(by, move |tx, hand| settle(tx, &settled, &keyring, hand)).await
+    }
+
+    async fn know_events(&self, _: Vec<KnownEvent>) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn secret_payload(&self, event_id: EventId) -> Result<Option<Bytes>, StoreError> {

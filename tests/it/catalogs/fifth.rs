@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::tempdir;
 use webhook_dispatcher::catalog::Catalogs;
-use webhook_dispatcher::store::records::{Scope, WebhookWrite};
 
 use super::scene::{Scene, headers};
 
@@ -48,20 +48,21 @@ async fn its_events_are_checked_and_sent_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_webhook_whose_system_is_not_known_any_more_is_not_called_in_another_way() {
-    let scene = Scene::new().await;
-    let id = scene.webhook("sienge", &json!(["UNIT_CREATED"]), "/gate").await;
-    let mut webhook = scene.rest.store.webhook(Scope::All, id.parse().unwrap()).await.unwrap().unwrap();
-    webhook.definition.catalog = Some("lumber-yard".parse().unwrap());
-    assert_eq!(scene.rest.store.update_webhook(webhook, None, None).await.unwrap(), WebhookWrite::Stored);
+async fn a_webhook_whose_system_is_not_known_any_more_waits_and_is_not_called_in_another_way() {
+    let mut scene = Scene::with(catalogs(), Vec::new()).await;
+    scene.webhook("lumber-yard", &json!(["load.left"]), "/gate").await;
+    let event = scene.accept("load.left", r#"{"planks": 12}"#).await;
 
-    let event = scene.accept("UNIT_CREATED", r#"{"unitId":204}"#).await;
+    scene.deliver_knowing(Catalogs::built_in().unwrap()).await;
     scene.run_until_idle().await;
 
     assert_eq!(scene.receiver.seen().len(), 0);
-    let delivery = scene.delivery_of(&event).await;
-    assert_eq!(delivery["state"], "dead_lettered");
-    assert!(delivery.to_string().contains("the catalogue lumber-yard is not known any more"), "{delivery}");
+    let waiting = scene.delivery_of(&event).await;
+    assert_eq!(waiting["state"], "pending");
+    assert_eq!(waiting["attempts"][0]["detail"], "the catalogue lumber-yard is not known any more", "{waiting}");
+    scene.deliver_knowing(catalogs()).await;
+    scene.advance(Duration::from_mins(1)).await;
+    assert_eq!(scene.receiver.seen().iter().map(|seen| seen.method.as_str()).collect::<Vec<_>>(), ["PUT"]);
 }
 
 #[tokio::test]

@@ -37,16 +37,18 @@ impl Scene {
     pub(super) async fn with(catalogs: Catalogs, replies: Vec<Reply>) -> Self {
         let catalogs = Arc::new(catalogs);
         let rest = Rest::with(RestSetup { catalogs: Arc::clone(&catalogs), ..RestSetup::default() }).await;
-        let Setup { pool: settings, token, allow, egress, names } = Setup::default();
-        let settings = PoolSettings { catalogs, ..settings };
-        let policy = AddressPolicy::new(allow.iter().map(|network| network.parse().unwrap()).collect());
-        let caller = Arc::new(HttpCaller::with_names(Arc::new(policy), egress, names).unwrap());
-        let clock: Arc<dyn Clock> = rest.clock.clone();
-        let tokens = AccessTokens::new(caller.clone(), Arc::clone(&clock), token);
-        let worker = Worker::new(Sender::new(caller, tokens), Arc::clone(&clock), settings.clone(), StdRng::from_seed([2; 32]));
-        let membership = alone(&rest.ids, &rest.store).await;
-        let pool = Pool::new(membership, Arc::clone(&rest.store), clock, worker, settings);
+        Self::around(rest, catalogs, replies).await
+    }
+
+    /// The same, around an API whose catalogues these are.
+    pub(super) async fn around(rest: Rest, catalogs: Arc<Catalogs>, replies: Vec<Reply>) -> Self {
+        let pool = pool(&rest, catalogs).await;
         Self { tenant: rest.tenant("acme").await, rest, receiver: Receiver::answering(replies).await, pool }
+    }
+
+    /// From now on the half that delivers knows these catalogues.
+    pub(super) async fn deliver_knowing(&mut self, catalogs: Catalogs) {
+        self.pool = pool(&self.rest, Arc::new(catalogs)).await;
     }
 
     /// A webhook in a catalogue's way, at this path of the receiver; answers its id.
@@ -106,6 +108,19 @@ impl Scene {
         let id = event["deliveries"][0]["id"].as_str().unwrap().to_owned();
         self.rest.get(&format!("/v1/deliveries/{id}")).key(&self.tenant.viewer).send().await.expect(200)
     }
+}
+
+/// The half that delivers, with these catalogues.
+async fn pool(rest: &Rest, catalogs: Arc<Catalogs>) -> Arc<Pool> {
+    let Setup { pool: settings, token, allow, egress, names } = Setup::default();
+    let settings = PoolSettings { catalogs, ..settings };
+    let policy = AddressPolicy::new(allow.iter().map(|network| network.parse().unwrap()).collect());
+    let caller = Arc::new(HttpCaller::with_names(Arc::new(policy), egress, names).unwrap());
+    let clock: Arc<dyn Clock> = rest.clock.clone();
+    let tokens = AccessTokens::new(caller.clone(), Arc::clone(&clock), token);
+    let worker = Worker::new(Sender::new(caller, tokens), Arc::clone(&clock), settings.clone(), StdRng::from_seed([2; 32]));
+    let membership = alone(&rest.ids, &rest.store).await;
+    Pool::new(membership, Arc::clone(&rest.store), clock, worker, settings)
 }
 
 /// Every header of a request but those that HTTP itself needs, in their order.

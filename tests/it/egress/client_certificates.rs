@@ -55,6 +55,22 @@ async fn without_a_certificate_or_with_a_strangers_nothing_arrives() {
 }
 
 #[tokio::test]
+async fn two_webhooks_of_one_receiver_show_each_its_own() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let receiver = Receiver::speaking_tls(servers.server_for(NAME, &clients)).await;
+    let app = dispatcher(Some(&servers)).await;
+
+    // The first one's connection is open when the second one is called, and the second one's client is made.
+    let first = send(&app, &receiver, Some(clients.client("client.test"))).await;
+    let second = send(&app, &receiver, Some(Authority::new().client("client.test"))).await;
+    let third = send(&app, &receiver, Some(clients.client("client.test"))).await;
+
+    assert_eq!(outcome(&app, first).await, AttemptOutcome::Delivered);
+    assert_eq!(outcome(&app, second).await, AttemptOutcome::Retryable(FailureReason::Tls));
+    assert_eq!(outcome(&app, third).await, AttemptOutcome::Delivered);
+}
+
+#[tokio::test]
 async fn a_receiver_that_refuses_an_expired_certificate_is_not_the_only_one_to_blame() {
     let (servers, clients) = (Authority::new(), Authority::new());
     let receiver = Receiver::speaking_tls(servers.server_for(NAME, &clients)).await;

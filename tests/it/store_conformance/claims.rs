@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use webhook_dispatcher::domain::delivery::DeliveryState;
+use webhook_dispatcher::domain::event::PayloadState;
 use webhook_dispatcher::domain::ids::{DeliveryId, WebhookId};
 use webhook_dispatcher::domain::webhook::{DisableReason, WebhookState};
 use webhook_dispatcher::store::records::{ClaimedDelivery, Scope};
@@ -99,6 +100,7 @@ pub(super) async fn a_claim_carries_all_that_an_attempt_needs(world: World) {
     assert_eq!((claimed.attempts, claimed.attempts_before_series), (0, 0));
     assert_eq!(claimed.due_at, new.due_at);
     assert_eq!(claimed.event, new.event);
+    assert_eq!(claimed.payload_state, PayloadState::Whole);
 }
 
 pub(super) async fn a_claim_counts_earlier_attempts_and_series(world: World) {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use webhook_dispatcher::domain::catalog::{CatalogKey, CatalogName, ClientCatalog};
+use webhook_dispatcher::domain::event::PayloadState;
 use webhook_dispatcher::domain::ids::{ClientId, WebhookId};
 use webhook_dispatcher::domain::signature::{RsaAlgorithm, RsaSecret};
 use webhook_dispatcher::store::records::{CatalogWrite, NewEvent, RetentionStep, Scope};
@@ -173,6 +174,7 @@ pub(super) async fn a_whole_payload_is_kept_as_long_as_a_delivery_waits(world: W
     world.store.remove_expired(step()).await.unwrap();
     assert_eq!(world.store.secret_payload(event_id).await.unwrap(), whole, "it waits");
     let claimed = world.claim(webhook).await;
+    assert_eq!(claimed.iter().map(|claimed| claimed.payload_state).collect::<Vec<_>>(), [PayloadState::Masked, PayloadState::Whole]);
     world.store.remove_expired(step()).await.unwrap();
     assert_eq!(world.store.secret_payload(event_id).await.unwrap(), whole, "it is in flight");
     for claimed in &claimed {

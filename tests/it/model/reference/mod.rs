@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use webhook_dispatcher::domain::attempt::Attempt;
 use webhook_dispatcher::domain::delivery::{Delivery, DeliveryState, Transition};
-use webhook_dispatcher::domain::event::Event;
+use webhook_dispatcher::domain::event::{Event, PayloadState};
 use webhook_dispatcher::domain::ids::{ClaimToken, DeliveryId, EventId, NodeId, WebhookId};
 use webhook_dispatcher::domain::time::Timestamp;
 use webhook_dispatcher::domain::webhook::Webhook;
@@ -166,6 +166,7 @@ impl Reference {
             attempts_before_series: delivery.attempts_before_series,
             due_at: delivery.due_at,
             event: self.events.get(&delivery.event_id)?.event.clone(),
+            payload_state: PayloadState::Whole,
         })
     }
 

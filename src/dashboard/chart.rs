@@ -72,6 +72,8 @@ struct Bar {
 
 struct Line {
     tone: &'static str,
+    /// Whether it is a single point, which is drawn as a dot.
+    is_point: bool,
     points: String,
 }
 
@@ -115,13 +117,13 @@ fn highest(shape: Shape, series: &[Series], times: usize) -> f64 {
     (0..times).map(at).fold(0.0, f64::max)
 }
 
-/// The next number with one digit of 1, 2 or 5, at least 1.
+/// The next number with one digit of 1, 2 or 4 whose half is whole too.
 fn round_up(value: f64) -> f64 {
     let mut power = 1.0;
     while power * 10.0 < value {
         power *= 10.0;
     }
-    [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power).into_iter().find(|round| *round >= value).unwrap_or(power)
+    [2.0, 4.0, 10.0].map(|digit| digit * power).into_iter().find(|round| *round >= value).unwrap_or(power)
 }
 
 fn bars(series: &[Series], index: usize, top: f64) -> Vec<Bar> {
@@ -146,12 +148,12 @@ fn lines(series: &Series, width: f64, top: f64) -> Vec<Line> {
             format!("{},{}", rounded(x), rounded(HEIGHT - value.unwrap_or_default() / top * HEIGHT))
         };
         let mut points: Vec<String> = run.iter().map(point).collect();
-        // A line of a single point would not be seen.
-        if let [(index, value)] = run {
-            let x = (to_number(*index) + 0.9) * width;
-            points.push(format!("{},{}", rounded(x), rounded(HEIGHT - value.unwrap_or_default() / top * HEIGHT)));
+        let is_point = run.len() == 1;
+        if is_point {
+            // A line needs two ends to be drawn.
+            points.extend_from_within(..);
         }
-        lines.push(Line { tone: series.tone, points: points.join(" ") });
+        lines.push(Line { tone: series.tone, is_point, points: points.join(" ") });
     }
     lines
 }
@@ -209,14 +211,14 @@ mod tests {
         let chart = chart(Shape::Lines, &series);
 
         let points: Vec<&str> = chart.lines.iter().map(|line| line.points.as_str()).collect();
-        assert_eq!(points, ["125,100 375,0", "875,150 975,150"]);
+        assert_eq!(points, ["125,100 375,0", "875,150 875,150"]);
         assert_eq!(chart.columns[2].values, [("p50", "–".to_owned())]);
     }
 
     #[test]
-    fn the_scale_ends_at_a_round_number() {
+    fn the_scale_ends_at_a_round_number_with_a_whole_half() {
         for (value, round) in
-            [(0.0, 1.0), (1.0, 1.0), (1.1, 2.0), (3.0, 5.0), (7.0, 10.0), (10.0, 10.0), (11.0, 20.0), (123_456.0, 200_000.0)]
+            [(0.0, 2.0), (1.0, 2.0), (2.1, 4.0), (4.1, 10.0), (10.0, 10.0), (11.0, 20.0), (30.0, 40.0), (123_456.0, 200_000.0)]
         {
             assert!((round_up(value) - round).abs() < f64::EPSILON, "{value}");
         }
@@ -228,6 +230,6 @@ mod tests {
 
         let chart = Chart::of(&ENGLISH, &subject, Vec::new(), &[]);
 
-        assert_eq!((chart.columns.len(), chart.lines.len(), chart.top.as_str()), (0, 0, "1"));
+        assert_eq!((chart.columns.len(), chart.lines.len(), chart.top.as_str()), (0, 0, "2"));
     }
 }

@@ -22,7 +22,6 @@ use crate::domain::client::Permission;
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::ids::DeliveryId;
 use crate::domain::permission::{Operate, Read};
-use crate::domain::redelivery::DEFAULT_PER_SECOND;
 use crate::store::records::{DeadLetterGroup, DeliveryFilter};
 
 pub(super) const PATH: &str = "/dashboard/dead-letters";
@@ -58,7 +57,7 @@ struct DeadLetters {
     may_begin: bool,
     matched: Option<String>,
     jobs: Vec<JobRow>,
-    per_second: u32,
+    per_second: String,
 }
 
 struct Group {
@@ -108,7 +107,7 @@ pub(super) async fn shown(dash: &Dashboard, visitor: &Visitor, query: &Pairs, ma
         may_begin,
         matched,
         jobs,
-        per_second: DEFAULT_PER_SECOND,
+        per_second: redelivery::per_second(query),
     })
 }
 

@@ -5,12 +5,13 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
-use chrono::{FixedOffset, NaiveDateTime};
+use chrono::FixedOffset;
 use uuid::Uuid;
 
 use super::Page;
 use super::error::PageError;
 use super::frame::{Frame, Section, page};
+use super::local_time;
 use super::names::{self, Names};
 use super::pager::{self, Pager};
 use super::pairs::{Pairs, Query};
@@ -22,7 +23,6 @@ use crate::domain::attempt::AttemptOutcome;
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::ids::{DeliveryId, EventId, WebhookId};
 use crate::domain::permission::Read;
-use crate::domain::time::Timestamp;
 use crate::store::records::{DeliveryFilter, DeliverySummary, LastAttempt, Scope};
 
 const PATH: &str = "/dashboard/deliveries";
@@ -116,18 +116,10 @@ fn filter(query: &Pairs, scope: Scope, offset: FixedOffset) -> DeliveryFilter {
         reason,
         event_type: query.get("type").and_then(|text| text.parse().ok()),
         subject: query.get("q").map(str::to_owned),
-        from: query.get("from").and_then(|text| local_time(text, offset)),
-        to: query.get("to").and_then(|text| local_time(text, offset)),
+        from: query.get("from").and_then(|text| local_time::read(text, offset)),
+        to: query.get("to").and_then(|text| local_time::read(text, offset)),
         ..DeliveryFilter::all(scope)
     }
-}
-
-/// A time as browsers write what is typed into a field for one, in the offset in which times are shown.
-pub(super) fn local_time(text: &str, offset: FixedOffset) -> Option<Timestamp> {
-    let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
-    let local = forms.into_iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
-    let time = local.and_local_timezone(offset).single()?;
-    Some(Timestamp::from(time.to_utc()))
 }
 
 impl FilterFields {
@@ -205,17 +197,6 @@ fn last_words(w: &Words, last: &LastAttempt) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_is_read_in_the_offset_in_which_it_is_shown() {
-        let offset = FixedOffset::west_opt(3 * 3_600).unwrap();
-
-        assert_eq!(local_time("2024-04-11T14:12", offset), Timestamp::parse_rfc3339("2024-04-11T14:12:00-03:00"));
-        assert_eq!(local_time("2024-04-11T14:12:33", offset), Timestamp::parse_rfc3339("2024-04-11T17:12:33Z"));
-        for nonsense in ["2024-04-11", "2024-13-11T14:12", "+262144-01-01T00:00", "yesterday"] {
-            assert_eq!(local_time(nonsense, offset), None, "{nonsense}");
-        }
-    }
 
     #[test]
     fn fields_that_say_nothing_sensible_ask_for_nothing() {

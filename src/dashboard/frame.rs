@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse};
+use chrono::FixedOffset;
 
 use super::Page;
 use super::language::Language;
@@ -50,6 +51,8 @@ pub(super) struct Frame {
     /// What they signed in with.
     pub(super) who: String,
     pub(super) here: String,
+    /// In which offset times are shown.
+    pub(super) zone: String,
     /// What was just done.
     pub(super) notice: Option<&'static str>,
 }
@@ -89,8 +92,13 @@ impl Frame {
         let who = format!("{name} · {}", key.role.as_str());
         let here = visitor.here.clone();
         let notice = done.and_then(|done| notice(w, done));
-        Self { bare: BareFrame::of(visitor.language, title), links, who, here, notice }
+        Self { bare: BareFrame::of(visitor.language, title), links, who, here, zone: zone(visitor.time_offset), notice }
     }
+}
+
+/// An offset as people name it.
+fn zone(offset: FixedOffset) -> String {
+    if offset.local_minus_utc() == 0 { "UTC".to_owned() } else { format!("UTC{offset}") }
 }
 
 /// What the page that follows a change says of it.
@@ -117,4 +125,15 @@ pub(super) fn page(template: &impl Template) -> Page {
 /// A page with a status of its own.
 pub(super) fn page_with(status: StatusCode, template: &impl Template) -> Page {
     Ok((status, Html(template.render()?)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_is_named_as_people_do() {
+        assert_eq!(zone(FixedOffset::east_opt(0).unwrap()), "UTC");
+        assert_eq!(zone(FixedOffset::west_opt(3 * 3_600).unwrap()), "UTC-03:00");
+    }
 }

@@ -9,9 +9,9 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value};
 
 use super::Page;
-use super::deliveries::local_time;
 use super::error::{Clash, PageError};
 use super::frame::{Frame, Section, page};
+use super::local_time;
 use super::pager::{self, Pager};
 use super::pairs::{Form, Pairs, Query};
 use super::state::Dashboard;
@@ -161,7 +161,7 @@ fn owner(visitor: &Visitor, form: &Pairs) -> Result<(Role, Option<ClientId>), Pa
 /// When the key ends, if it is to end.
 fn expiry(dash: &Dashboard, form: &Pairs, now: Timestamp) -> Result<Option<Timestamp>, PageError> {
     let Some(text) = form.get("expiresAt") else { return Ok(None) };
-    let end = local_time(text, dash.settings.time_offset).filter(|end| *end > now);
+    let end = local_time::read(text, dash.settings.time_offset).filter(|end| *end > now);
     end.map(Some).ok_or(PageError::Unreadable)
 }
 

@@ -24,11 +24,13 @@ mod keys;
 mod lane;
 mod language;
 mod live;
+mod local_time;
 mod messages;
 mod names;
 mod overview;
 mod pager;
 mod pairs;
+mod recovery;
 mod redelivery;
 mod request;
 mod session;
@@ -71,6 +73,7 @@ pub fn router(state: DashboardState) -> Router {
         .merge(keys::routes())
         .merge(live::routes())
         .merge(overview::routes())
+        .merge(recovery::routes())
         .merge(redelivery::routes())
         .merge(session::routes())
         .merge(trial::routes())

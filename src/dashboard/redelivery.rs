@@ -21,7 +21,6 @@ use crate::domain::permission::Operate;
 use crate::domain::redelivery::{
     DEFAULT_PER_SECOND, DeadLetterFilter, MOST_PER_SECOND, RedeliveryJob, RedeliveryJobState, RedeliveryWanted,
 };
-use crate::domain::stats::Counted;
 use crate::store::records::{JobChange, Page as StorePage};
 
 /// So many of the newest jobs are shown.
@@ -90,22 +89,44 @@ impl JobRow {
     }
 }
 
-/// Counts what matches, or begins to send it again.
+/// What came of a form that asks for many.
+pub(super) enum Answered {
+    /// So many would be sent again.
+    Counted(String),
+    /// A job sends them.
+    Begun,
+}
+
+/// Counts what is wanted, or begins to send it again, as the form says.
+pub(super) async fn answer(
+    dash: &Dashboard,
+    visitor: &Visitor,
+    form: &Pairs,
+    (client_id, wanted): (ClientId, RedeliveryWanted),
+) -> Result<Answered, PageError> {
+    let by = visitor.by(dash.clock.now());
+    let matched = dash.store.count_wanted(client_id, wanted.clone(), by.now()).await?;
+    if form.get("action") != Some("begin") {
+        return Ok(Answered::Counted(counted(matched)));
+    }
+    let rate = per_second(form).parse().ok().filter(|rate| (1..=MOST_PER_SECOND).contains(rate)).ok_or(PageError::Unreadable)?;
+    let job = RedeliveryJob::begin(dash.ids.next(by.now()), client_id, wanted, (rate, matched), by.now());
+    let is_begun = dash.store.insert_redelivery_job(job, Some(by.actor)).await?;
+    if is_begun { Ok(Answered::Begun) } else { Err(PageError::NotFound) }
+}
+
+/// How many a second, as it was typed.
+pub(super) fn per_second(form: &Pairs) -> String {
+    form.get("perSecond").map_or_else(|| DEFAULT_PER_SECOND.to_string(), str::to_owned)
+}
+
 async fn redeliver_all(State(dash): State<Dashboard>, visitor: May<Operate>, Form(form): Form) -> Page {
     let filter = filter(&form);
     let client_id = client_of(&dash, &visitor, &filter).await?;
-    let (by, wanted) = (visitor.by(dash.clock.now()), RedeliveryWanted::DeadLetters(filter));
-    let matched: Counted = dash.store.count_wanted(client_id, wanted.clone(), by.now()).await?;
-    if form.get("action") != Some("begin") {
-        return dead_letters::shown(&dash, &visitor, &form, Some(counted(matched))).await;
+    match answer(&dash, &visitor, &form, (client_id, RedeliveryWanted::DeadLetters(filter))).await? {
+        Answered::Counted(matched) => dead_letters::shown(&dash, &visitor, &form, Some(matched)).await,
+        Answered::Begun => Ok(back(&form, "begun")),
     }
-    let per_second = form.get("perSecond").map_or(Some(DEFAULT_PER_SECOND), |text| text.parse().ok());
-    let per_second = per_second.filter(|rate| (1..=MOST_PER_SECOND).contains(rate)).ok_or(PageError::Unreadable)?;
-    let job = RedeliveryJob::begin(dash.ids.next(by.now()), client_id, wanted, (per_second, matched), by.now());
-    if !dash.store.insert_redelivery_job(job, Some(by.actor)).await? {
-        return Err(PageError::NotFound);
-    }
-    Ok(back(&form, "begun"))
 }
 
 fn filter(form: &Pairs) -> DeadLetterFilter {

@@ -8,6 +8,7 @@ use std::ops::Deref;
 
 use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
+use chrono::FixedOffset;
 
 use super::cookies;
 use super::error::PageError;
@@ -31,6 +32,8 @@ pub(super) struct Visitor {
     pub(super) language: Language,
     /// The page that they look at, with its query.
     pub(super) here: String,
+    /// The offset in which they see times.
+    pub(super) time_offset: FixedOffset,
     address: Option<IpAddr>,
 }
 
@@ -58,7 +61,10 @@ impl Visitor {
             None => None,
         };
         match key.filter(|key| key.is_good_at(now)) {
-            Some(key) => Ok(Self { key, language: Language::of(&parts.headers), here, address: address(parts) }),
+            Some(key) => {
+                let (language, time_offset) = (Language::of(&parts.headers), dash.settings.time_offset);
+                Ok(Self { key, language, here, time_offset, address: address(parts) })
+            }
             None => Err(PageError::SignedOut { next: here }),
         }
     }

@@ -4,6 +4,7 @@
 mod alerts;
 mod api;
 mod backup;
+mod browser;
 mod canaries;
 mod catalogs;
 mod cli;

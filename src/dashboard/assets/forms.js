@@ -1,13 +1,12 @@
 // Checks a form as one types: the server says what breaks a rule and what would be sent; here it is only shown.
 "use strict";
-for (const button of document.querySelectorAll("button[data-tick]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const boxes = [...document.querySelectorAll(`input[type="checkbox"][name="${button.dataset.tick}"]`)];
-    const all = boxes.every((box) => box.checked);
-    for (const box of boxes) box.checked = !all;
-  });
-}
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button[data-tick]");
+  if (!button) return;
+  const boxes = [...document.querySelectorAll(`input[type="checkbox"][name="${button.dataset.tick}"]`)];
+  const all = boxes.every((box) => box.checked);
+  for (const box of boxes) box.checked = !all;
+});
 // What is not filled in has no place in the address.
 for (const form of document.querySelectorAll("form[method=get]")) {
   form.addEventListener("formdata", (event) => {

@@ -6,77 +6,10 @@ use serde_json::json;
 use webhook_dispatcher::domain::attempt::{AttemptOutcome, Exchange, FailureReason};
 use webhook_dispatcher::domain::delivery::{DeadLetterReason, Transition};
 
+use crate::support::hostile::MARKUP;
 use crate::support::pages::Browser;
 use crate::support::rest::{ROOT_KEY, Rest};
 use crate::support::scene::Scene;
-
-/// Ways to get a browser to run something, for every place that a page could put a text.
-const PAYLOADS: [&str; 64] = [
-    "<script>alert(1)</script>",
-    "</script><script>alert(1)</script>",
-    "<SCRIPT SRC=//evil.example/x.js></SCRIPT>",
-    "<script/src=data:text/javascript,alert(1)></script>",
-    "<scr<script>ipt>alert(1)</scr</script>ipt>",
-    "<img src=x onerror=alert(1)>",
-    "<img src=x onerror=alert(1)//",
-    "<img/src='x'/onerror='alert(1)'>",
-    "<svg onload=alert(1)>",
-    "<svg/onload=alert(1)//",
-    "<svg><script>alert(1)</script></svg>",
-    "<svg><animate onbegin=alert(1) attributeName=x dur=1s>",
-    "<svg><a xlink:href='javascript:alert(1)'><text>x</text></a></svg>",
-    "<body onload=alert(1)>",
-    "<iframe src=javascript:alert(1)></iframe>",
-    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
-    "<object data=javascript:alert(1)></object>",
-    "<embed src=javascript:alert(1)>",
-    "<a href=javascript:alert(1)>x</a>",
-    "<a href='java\tscript:alert(1)'>x</a>",
-    "<form action=javascript:alert(1)><button>x</button></form>",
-    "<button formaction=javascript:alert(1)>x</button>",
-    "<input autofocus onfocus=alert(1)>",
-    "<details open ontoggle=alert(1)>",
-    "<video><source onerror=alert(1)></video>",
-    "<audio src=x onerror=alert(1)></audio>",
-    "<marquee onstart=alert(1)>x</marquee>",
-    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
-    "<link rel=stylesheet href=//evil.example/x.css>",
-    "<style>@import '//evil.example/x.css';</style>",
-    "<base href=//evil.example/>",
-    "<meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
-    "<template><script>alert(1)</script></template>",
-    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
-    "<textarea></textarea><script>alert(1)</script>",
-    "</textarea><script>alert(1)</script>",
-    "</title><script>alert(1)</script>",
-    "</pre><script>alert(1)</script>",
-    "</select><script>alert(1)</script>",
-    "</option></select><img src=x onerror=alert(1)>",
-    "</td></tr></table><script>alert(1)</script>",
-    "--><script>alert(1)</script>",
-    "<!--<script>alert(1)</script>",
-    "<![CDATA[<script>alert(1)</script>]]>",
-    "]]><script>alert(1)</script>",
-    "\"><script>alert(1)</script>",
-    "'><script>alert(1)</script>",
-    "\" onmouseover=\"alert(1)",
-    "' onmouseover='alert(1)",
-    "\" autofocus onfocus=alert(1) x=\"",
-    "` onmouseover=`alert(1)",
-    "\"></input><script>alert(1)</script>",
-    "javascript:alert(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "{{ 7 * 7 }}{% raw %}<script>alert(1)</script>{% endraw %}",
-    "${alert(1)}<%= alert(1) %>",
-    "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "&#60;script&#62;alert(1)&#60;/script&#62;",
-    "\u{FF1C}script\u{FF1E}alert(1)\u{FF1C}/script\u{FF1E}",
-    "<\u{202E}script>alert(1)</script>",
-    "<script\u{A0}>alert(1)</script\u{2028}>",
-    "+ADw-script+AD4-alert(1)+ADw-/script+AD4-",
-    "<a\rhref=javascript:alert(1)>x</a>",
-    "%3Cscript%3Ealert(1)%3C/script%3E",
-];
 
 /// The tags of a page with the names of their attributes, and the addresses that they lead to.
 fn skeleton(html: &str) -> (Vec<String>, Vec<String>) {
@@ -180,7 +113,7 @@ async fn no_text_becomes_markup_on_any_page() {
         expected.push(skeleton(&root.page(&path).await));
     }
 
-    for payload in PAYLOADS {
+    for payload in MARKUP {
         let hostile = Stage::with(payload).await;
         let root = Browser::signed_in(&hostile.scene.rest, ROOT_KEY).await;
         for (path, (tags, addresses)) in hostile.paths().iter().zip(&expected) {
@@ -218,7 +151,7 @@ async fn no_text_becomes_markup_in_forms_that_are_refused_and_where_people_sign_
     assert_eq!(checked.header("content-type"), "application/json");
 
     let expected = answers("plain words").await;
-    for payload in PAYLOADS {
+    for payload in MARKUP {
         assert_eq!(answers(payload).await, expected, "{payload}");
     }
 }

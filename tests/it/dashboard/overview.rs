@@ -83,6 +83,38 @@ async fn dead_letters_are_grouped_counted_and_sent_again_by_a_job_that_can_be_st
 }
 
 #[tokio::test]
+async fn a_webhook_is_sent_what_it_missed_since_a_time_by_whoever_may() {
+    let scene = Scene::new().await;
+    scene.enqueue("lost").await;
+    scene.dead_letter().await;
+    let operator = Browser::signed_in(&scene.rest, &scene.tenant.operator).await;
+    let viewer = Browser::signed_in(&scene.rest, &scene.tenant.viewer).await;
+    let webhook = format!("/dashboard/webhooks/{}", scene.webhook);
+    let path = format!("{webhook}/recover");
+    let page = operator.page(&path).await;
+    assert!(page.contains(r#"type="datetime-local" required value="2024-04-10T14:12""#), "a day back, in the offset of the pages\n{page}");
+    assert!(operator.page(&webhook).await.contains(&path) && !viewer.page(&webhook).await.contains(&path));
+
+    let count = async |since| operator.post(&path, &[("since", since), ("perSecond", "7"), ("action", "count")]).await;
+    let (all, none) = (count("2024-04-11T14:12").await, count("2024-04-11T14:13").await);
+    assert!(all.text.contains("Would be sent again: <strong>1</strong>") && all.text.contains(r#"value="7""#), "{}", all.text);
+    assert!(none.text.contains("Would be sent again: <strong>0</strong>"), "{}", none.text);
+    assert_eq!(scene.ids("/v1/redelivery-jobs").await, Vec::<String>::new());
+    let form = [("since", "2024-04-11T14:12"), ("perSecond", "7"), ("action", "begin")];
+    assert_eq!(viewer.get(&path).await.status.as_u16(), 403);
+    assert_eq!(viewer.post(&path, &form).await.status.as_u16(), 403);
+    assert_eq!(operator.post(&path, &[("action", "begin")]).await.status.as_u16(), 400);
+
+    let begun = operator.post(&path, &form).await;
+
+    assert_eq!(begun.header("location"), format!("/dashboard/dead-letters?webhook={}&done=begun", scene.webhook));
+    assert!(operator.page(begun.header("location")).await.contains("w: since 2024-04-11 14:12:00"));
+    assert_eq!(scene.get("/v1/redelivery-jobs").await["items"][0]["kind"], "undelivered");
+    let stranger = scene.rest.tenant("other").await;
+    assert_eq!(Browser::signed_in(&scene.rest, &stranger.admin).await.post(&path, &form).await.status.as_u16(), 404);
+}
+
+#[tokio::test]
 async fn chosen_dead_letters_are_sent_again_and_others_stay() {
     let scene = Scene::new().await;
     let mut made = Vec::new();

@@ -55,6 +55,8 @@ struct DeadLetters {
     may_operate: bool,
     /// Whether it is known whose dead letters a job would be about.
     may_begin: bool,
+    /// What such a job would be about.
+    about: String,
     matched: Option<String>,
     jobs: Vec<JobRow>,
     per_second: String,
@@ -92,6 +94,7 @@ pub(super) async fn shown(dash: &Dashboard, visitor: &Visitor, query: &Pairs, ma
     let frame = Frame::of(visitor, Section::DeadLetters, w.dead_letters.to_owned(), query.get("done"));
     let may_operate = visitor.may(Permission::Operate);
     let may_begin = may_operate && (visitor.key.client_id.is_some() || !pairs[0].1.is_empty());
+    let about = redelivery::about(dash, visitor, query).await?;
     let jobs = redelivery::jobs(dash, visitor).await?;
     let [webhook, reason] = pairs.map(|(_, value)| value.to_owned());
     page(&DeadLetters {
@@ -105,6 +108,7 @@ pub(super) async fn shown(dash: &Dashboard, visitor: &Visitor, query: &Pairs, ma
         reason,
         may_operate,
         may_begin,
+        about,
         matched,
         jobs,
         per_second: redelivery::per_second(query),

@@ -47,29 +47,40 @@ pub(super) struct JobRow {
 /// The newest jobs of a scope.
 pub(super) async fn jobs(dash: &Dashboard, visitor: &Visitor) -> Result<Vec<JobRow>, PageError> {
     let jobs = dash.store.redelivery_jobs(visitor.scope(), StorePage { limit: SHOWN, before: None }).await?;
-    let names = Names::of(dash, visitor.scope(), jobs.iter().filter_map(webhook_of)).await?;
+    let names = Names::of(dash, visitor.scope(), jobs.iter().filter_map(|job| webhook_of(&job.wanted))).await?;
     let w = visitor.language.words();
     Ok(jobs.iter().map(|job| JobRow::of(dash, w, &names, job)).collect())
 }
 
-fn webhook_of(job: &RedeliveryJob) -> Option<WebhookId> {
-    match &job.wanted {
+fn webhook_of(wanted: &RedeliveryWanted) -> Option<WebhookId> {
+    match wanted {
         RedeliveryWanted::DeadLetters(filter) => filter.webhook_id,
         RedeliveryWanted::Undelivered { webhook_id, .. } => Some(*webhook_id),
     }
 }
 
+/// What is sent again, in words.
+fn in_words(dash: &Dashboard, w: &'static Words, names: &Names, wanted: &RedeliveryWanted) -> String {
+    let webhook = webhook_of(wanted).map_or_else(|| w.any.to_owned(), |id| names.get(id));
+    match wanted {
+        RedeliveryWanted::DeadLetters(filter) => {
+            let reason = filter.reason.as_deref().and_then(DeadLetterReason::parse);
+            let reason = reason.map_or_else(|| w.dead_letters.to_owned(), |reason| given_up(w, &reason));
+            format!("{webhook}: {reason}")
+        }
+        RedeliveryWanted::Undelivered { since, .. } => format!("{webhook}: {} {}", w.since, dash.moment(*since).into_text()),
+    }
+}
+
+/// What would be sent again with the filter that `form` says, in words.
+pub(super) async fn about(dash: &Dashboard, visitor: &Visitor, form: &Pairs) -> Result<String, PageError> {
+    let wanted = RedeliveryWanted::DeadLetters(filter(form));
+    let names = Names::of(dash, visitor.scope(), webhook_of(&wanted).into_iter()).await?;
+    Ok(in_words(dash, visitor.language.words(), &names, &wanted))
+}
+
 impl JobRow {
     fn of(dash: &Dashboard, w: &'static Words, names: &Names, job: &RedeliveryJob) -> Self {
-        let webhook = webhook_of(job).map_or_else(|| w.any.to_owned(), |id| names.get(id));
-        let what = match &job.wanted {
-            RedeliveryWanted::DeadLetters(filter) => {
-                let reason = filter.reason.as_deref().and_then(DeadLetterReason::parse);
-                let reason = reason.map_or_else(|| w.dead_letters.to_owned(), |reason| given_up(w, &reason));
-                format!("{webhook}: {reason}")
-            }
-            RedeliveryWanted::Undelivered { since, .. } => format!("{webhook}: {} {}", w.since, dash.moment(*since).into_text()),
-        };
         let (tone, word) = match job.state {
             RedeliveryJobState::Running => ("busy", w.job_running),
             RedeliveryJobState::Done => ("good", w.job_done),
@@ -77,7 +88,7 @@ impl JobRow {
         };
         Self {
             id: job.id,
-            what,
+            what: in_words(dash, w, names, &job.wanted),
             badge: Badge::new(tone, word),
             redelivered: job.redelivered,
             matched: counted(job.matched),

@@ -11,22 +11,43 @@
   let source = null;
   let poll = null;
 
-  // Whoever types or has ticked something is not disturbed.
+  // Whoever types, has ticked or has marked something is not disturbed.
   const isBusy = (region) =>
     region.querySelector("input:checked, dialog[open]") !== null ||
-    (region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
+    (region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) ||
+    (!getSelection().isCollapsed && region.contains(getSelection().anchorNode));
+
+  // Where the keyboard is, in words that find the same place in a newer page.
+  function placeOf(element) {
+    if (element.id) return "#" + CSS.escape(element.id);
+    if (element.matches("details[id] > summary")) return `#${CSS.escape(element.parentElement.id)} > summary`;
+    return element.matches("a[href]") ? `a[href="${CSS.escape(element.getAttribute("href"))}"]` : "";
+  }
+
+  function keepOpen(region, next) {
+    for (const details of region.querySelectorAll("details[id]")) {
+      const same = next.querySelector("#" + CSS.escape(details.id));
+      if (same) same.open = details.open;
+    }
+  }
+
+  function replace(region, next) {
+    const focused = region.contains(document.activeElement) ? placeOf(document.activeElement) : "";
+    const scrolled = [...region.querySelectorAll("details[id] .scroll")].map((box) => [box.closest("details").id, box.scrollTop]);
+    keepOpen(region, next);
+    region.replaceWith(document.adoptNode(next));
+    if (focused) next.querySelector(focused)?.focus({ preventScroll: true });
+    for (const [id, top] of scrolled) {
+      const box = next.querySelector(`#${CSS.escape(id)} .scroll`);
+      if (box) box.scrollTop = top;
+    }
+  }
 
   function exchange(fresh) {
     for (const region of regions()) {
       const next = fresh.getElementById(region.id);
       if (!next || isBusy(region) || region.isEqualNode(next)) continue;
-      const focused = region.contains(document.activeElement) ? document.activeElement.id : "";
-      for (const details of region.querySelectorAll("details[id]")) {
-        const same = next.querySelector("#" + CSS.escape(details.id));
-        if (same) same.open = details.open;
-      }
-      region.replaceWith(document.adoptNode(next));
-      if (focused) document.getElementById(focused)?.focus();
+      replace(region, next);
     }
   }
 

@@ -1,5 +1,7 @@
 //! What was given up, sent again: a few that are chosen, all that match, and everything since a time.
 
+use serde_json::json;
+
 use super::person::Person;
 use super::site::Site;
 use crate::support::receiver::Reply;
@@ -26,6 +28,7 @@ async fn dead_letters_are_grouped_chosen_counted_and_redelivered_to_the_last() {
     operator.presses("Dead letters").await;
     operator.sees("archive schedule ended 6").await;
     operator.presses("archive").await;
+    operator.sees("Redeliver all that match archive: schedule ended").await;
     operator.ticks("invoice-2").await;
     operator.ticks("invoice-5").await;
     operator.presses("Redeliver the chosen ones").await;
@@ -46,7 +49,7 @@ async fn dead_letters_are_grouped_chosen_counted_and_redelivered_to_the_last() {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver, which tests/run installs"]
 async fn a_redelivery_of_many_is_watched_and_stopped() {
-    let site = with_dead_letters(6).await;
+    let site = with_dead_letters(40).await;
     let operator = Person::at(site.address()).await;
     operator.signs_in(&site.key("operator").await).await;
 
@@ -54,10 +57,13 @@ async fn a_redelivery_of_many_is_watched_and_stopped() {
     operator.fills("Per second", "1").await;
     operator.presses("Begin").await;
     operator.sees("running").await;
-    operator.sees("1 / 6").await;
+    let so_far = operator.finds_out("return document.querySelector('progress').value;").await;
+    operator.awaits("more", &format!("return document.querySelector('progress').value > {so_far};")).await;
     operator.presses("Stop").await;
     operator.sees("It is stopped; what was sent again stays so.").await;
     operator.sees("cancelled").await;
     operator.sees_no("Stop").await;
+    let job = site.get("/v1/redelivery-jobs").await["items"][0].clone();
+    assert_eq!((&job["state"], job["redelivered"].as_u64() < Some(40)), (&json!("cancelled"), true), "{job}");
     operator.leaves().await;
 }

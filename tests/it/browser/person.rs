@@ -163,6 +163,15 @@ impl Person {
         self.browser.script(body, &[]).await.unwrap()
     }
 
+    /// Waits until a function's body says yes in the page.
+    pub(crate) async fn awaits(&self, what: &str, body: &str) {
+        let look = async || match self.browser.script(body, &[]).await? {
+            Value::Bool(true) => Ok(()),
+            other => Err(other.to_string()),
+        };
+        self.until(&format!("sees {what}"), look).await;
+    }
+
     /// Changes the window, or the time of day.
     pub(crate) async fn puts_on(&self, look: Look) {
         let scheme = if look == Look::Dark { "dark" } else { "light" };

@@ -55,6 +55,16 @@ const SPILLED: &str = r"
     const width = document.documentElement.scrollWidth;
     return width > screen.width ? [`${width} wide`, ...told] : told;";
 
+/// Words that stand on many lines because there is no room beside them.
+const CRUSHED: &str = r"
+    const own = (element) => [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join('');
+    const crushed = [...document.querySelectorAll('body *:not(option, svg *)')].filter((element) => {
+      const words = own(element).trim();
+      const place = element.getBoundingClientRect();
+      return words.length > 6 && element.checkVisibility() && place.width < 40 && place.height > 60;
+    });
+    return crushed.map((element) => `${element.tagName}.${element.className} “${own(element).trim().slice(0, 40)}”`);";
+
 /// A page with a name for its pictures.
 type Shown = (&'static str, String);
 
@@ -110,9 +120,10 @@ async fn look_at(visitor: &Person, (name, path): &Shown) -> Vec<String> {
         visitor.goes_to(path).await;
         visitor.takes_a_picture(&format!("{name}-{suffix}")).await;
         visitor.finds_out("for (const details of document.querySelectorAll('details')) details.open = true;").await;
-        let (texts, spilled) = (visitor.finds_out(FAINT).await, visitor.finds_out(SPILLED).await);
+        let texts = visitor.finds_out(FAINT).await;
+        let (spilled, crushed) = (visitor.finds_out(SPILLED).await, visitor.finds_out(CRUSHED).await);
         assert!(texts["looked"].as_u64() >= Some(3), "{path}: {texts}");
-        let found = [("faint", &texts["faint"]), ("spilled", &spilled)].into_iter();
+        let found = [("faint", &texts["faint"]), ("spilled", &spilled), ("crushed", &crushed)].into_iter();
         wrong.extend(found.filter(|(_, found)| **found != json!([])).map(|(what, found)| format!("{path} {look:?} {what} {found:#}")));
         wrong.extend(visitor.complaints().await.iter().map(|complaint| format!("{path} {look:?} {complaint:?}")));
     }

@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod records;
 mod redelivery;
 mod repeats;
+mod retention;
 mod rows;
 mod schema;
 pub mod signal;

@@ -121,18 +121,9 @@ impl App {
 
         let metrics = Arc::new(Exporter::new(env!("CARGO_PKG_VERSION"), intake.metrics(), pool.metrics(), &token_metrics));
         let (stop_api, stop_background) = (CancellationToken::new(), CancellationToken::new());
-        let background = TaskTracker::new();
         let stop_beating = CancellationToken::new();
         let beating = tokio::spawn(Arc::clone(&membership).run(stop_beating.clone()));
-        background.spawn(Arc::clone(&intake).watch(stop_background.clone()));
-        // Of a shared store other nodes may not know the newest key yet: there an operator says when.
-        if foundation.is_ours_alone {
-            background.spawn(foundation.rotate_secrets(config, stop_background.clone()));
-        }
-        if config.node.role.delivers() {
-            background.spawn(alerts.run(Arc::clone(clock), stop_background.clone()));
-            start_work(config, &foundation, (&pool, &membership), &background, &stop_background)?;
-        }
+        let background = start_background(config, &foundation, &intake, (&pool, &membership), alerts, &stop_background)?;
         let make_router = if config.node.role.answers() { api::router } else { api::health_router };
         let known_keys = KeyEdition::default();
         let router = make_router(ApiState {
@@ -283,6 +274,28 @@ fn worker(settings: &PoolSettings, config: &Config, foundation: &Foundation, cal
 fn trials(worker: &Arc<Worker>, foundation: &Foundation, catalogs: &Arc<Catalogs>) -> Arc<dyn Trials> {
     let definitions = Definitions::new(Arc::clone(&foundation.store), Arc::clone(catalogs));
     Arc::new(TryOut::new(Arc::clone(worker), Arc::clone(&foundation.clock), definitions))
+}
+
+/// Starts what goes on beside the API until `stop`.
+fn start_background(
+    config: &Config,
+    foundation: &Foundation,
+    intake: &Arc<Intake>,
+    work: (&Arc<Pool>, &Arc<Membership>),
+    alerts: Alerts,
+    stop: &CancellationToken,
+) -> anyhow::Result<TaskTracker> {
+    let background = TaskTracker::new();
+    background.spawn(Arc::clone(intake).watch(stop.clone()));
+    // Of a shared store other nodes may not know the newest key yet: there an operator says when.
+    if foundation.is_ours_alone {
+        background.spawn(foundation.rotate_secrets(config, stop.clone()));
+    }
+    if config.node.role.delivers() {
+        background.spawn(alerts.run(Arc::clone(&foundation.clock), stop.clone()));
+        start_work(config, foundation, work, &background, stop)?;
+    }
+    Ok(background)
 }
 
 /// Starts what only a node does that delivers.

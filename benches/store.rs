@@ -74,7 +74,7 @@ impl Filled {
             payload: Bytes::from_static(PAYLOAD),
             created_at: now,
         };
-        NewEvent { event, idempotency_key: Some(format!("key-{id}")), due_at: now, whole_payload: None, kept_unwanted: true }
+        NewEvent { event, idempotency_key: Some(format!("key-{id}")), due_at: now, whole_payload: None, kept_unwanted: true, trace: None }
     }
 
     async fn claim(&self, count: usize) -> Vec<ClaimedDelivery> {

@@ -30,5 +30,6 @@ pub mod signature;
 pub mod stats;
 pub mod target_url;
 pub mod time;
+pub mod trace;
 pub mod trial;
 pub mod webhook;

@@ -228,7 +228,14 @@ mod tests {
                 payload: Bytes::new(),
                 created_at: Timestamp::from_micros(0),
             };
-            NewEvent { event, idempotency_key: None, due_at: Timestamp::from_micros(0), whole_payload: None, kept_unwanted: true }
+            NewEvent {
+                event,
+                idempotency_key: None,
+                due_at: Timestamp::from_micros(0),
+                whole_payload: None,
+                kept_unwanted: true,
+                trace: None,
+            }
         };
         (first..).zip(subjects).map(event).collect()
     }

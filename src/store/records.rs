@@ -14,6 +14,7 @@ use crate::domain::ids::{ClaimToken, ClientId, DeliveryId, EventId, NodeId, Rede
 use crate::domain::node::Node;
 use crate::domain::redelivery::RedeliveryJobState;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceContext;
 use crate::domain::webhook::{DisableReason, Webhook};
 use crate::secrets::KeyId;
 
@@ -32,6 +33,8 @@ pub struct NewEvent {
     pub whole_payload: Option<Bytes>,
     /// Whether it is kept when no webhook wants it.
     pub kept_unwanted: bool,
+    /// Where in a trace its producer was, if that is to be kept.
+    pub trace: Option<TraceContext>,
 }
 
 impl NewEvent {
@@ -113,6 +116,8 @@ pub struct ClaimedDelivery {
     pub event: Event,
     /// What of its payload the event holds.
     pub payload_state: PayloadState,
+    /// Where in a trace the event's producer was, if that was kept.
+    pub trace: Option<TraceContext>,
 }
 
 impl ClaimedDelivery {

@@ -91,5 +91,5 @@ fn read_all<F>(
 fn new_event(api: &Api, client_id: ClientId, now: Timestamp, item: Item) -> NewEvent {
     let Item { event_type, subject, payload, key, due_at, whole_payload, kept_unwanted } = item;
     let event = Event { id: api.ids.next(now), client_id, event_type, subject, payload, created_at: now };
-    NewEvent { event, idempotency_key: key, due_at, whole_payload, kept_unwanted }
+    NewEvent { event, idempotency_key: key, due_at, whole_payload, kept_unwanted, trace: None }
 }

@@ -41,7 +41,7 @@ pub(super) const CLAIM: &str = concat!(
             delivery.attempts_before_series, delivery.due_at)
     select d.id, d.webhook_id, d.version, d.attempts, d.attempts_before_series, d.due_at, ",
     event_columns!(),
-    ", e.payload_state from claimed d join event e on e.id = d.event_id"
+    ", e.payload_state, e.trace from claimed d join event e on e.id = d.event_id"
 );
 
 /// How long after its failure a claim may still take effect: a statement that was sent to a server that is silent may reach

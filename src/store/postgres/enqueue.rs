@@ -58,12 +58,13 @@ pub(super) const STORE: &str = concat!(
             as p (id, event_id, webhook_id, client_id, due_at, created_at)
         where (p.webhook_id in (select id from alive)) is true),
     stored as (
-        insert into event (id, client_id, event_type, subject, payload, payload_state, idempotency_key, created_at, bare)
+        insert into event (id, client_id, event_type, subject, payload, payload_state, idempotency_key, created_at, trace, bare)
         select e.id, (select c.id from client c where c.id = e.client_id), e.event_type, e.subject, e.payload,
             case when e.id = any($15) then 'masked' else 'whole' end, e.idempotency_key,
-            e.created_at, e.id not in (select event_id from wanted)
-        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[], $14::boolean[])
-            as e (id, client_id, event_type, subject, payload, idempotency_key, created_at, kept_unwanted)
+            e.created_at, e.trace, e.id not in (select event_id from wanted)
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[], $14::boolean[],
+                $17::text[])
+            as e (id, client_id, event_type, subject, payload, idempotency_key, created_at, kept_unwanted, trace)
         where e.kept_unwanted or e.id in (select event_id from wanted)),
     apart as (
         insert into event_secret (event_id, payload)
@@ -202,7 +203,8 @@ async fn store(
         .bind(planned.iter().map(|delivery| At(delivery.new.event.created_at)).collect::<Vec<_>>())
         .bind(fresh.iter().map(|new| new.kept_unwanted).collect::<Vec<_>>())
         .bind(secret_of)
-        .bind(secrets);
+        .bind(secrets)
+        .bind(fresh.iter().map(|new| new.trace.as_ref().map(ToString::to_string)).collect::<Vec<_>>());
     Ok(query.fetch_all(db).await?)
 }
 

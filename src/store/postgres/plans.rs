@@ -56,7 +56,7 @@ const ALONG_INDEXES: [(&str, usize, &[&str]); 36] = [
     (enqueue::DELIVERIES_OF, 1, &["delivery_event"]),
     (deliveries::DELIVERIES_OF, 1, &["delivery_event"]),
     (deliveries::ATTEMPTS_OF, 1, &["attempt_pkey"]),
-    (enqueue::STORE, 16, &["client_pkey", "webhook_pkey"]),
+    (enqueue::STORE, 17, &["client_pkey", "webhook_pkey"]),
     (claim::CLAIM, 5, &["webhook_pkey", "delivery_due", "delivery_in_flight", "delivery_pkey", "event_pkey"]),
     (record::RECORD, 22, &["delivery_pkey", "webhook_pkey"]),
     (webhooks::ONE, 2, &["webhook_pkey"]),

@@ -89,7 +89,8 @@ pub(in crate::store) fn summary(row: &dyn Cells) -> Result<DeliverySummary, Stor
     Ok(DeliverySummary { delivery, event_type, subject, last_attempt: last_attempt(&mut fields)? })
 }
 
-/// Reads what a claim answers of a delivery: its row, the edition of its webhook, its event and what that holds of its payload.
+/// Reads what a claim answers of a delivery: its row, the edition of its webhook, its event, what that holds of its payload, and
+/// the trace of its producer.
 pub(in crate::store) fn claimed(row: &dyn Cells, token: ClaimToken) -> Result<ClaimedDelivery, StoreError> {
     let mut fields = Fields::of(row, "delivery");
     Ok(ClaimedDelivery {
@@ -101,6 +102,7 @@ pub(in crate::store) fn claimed(row: &dyn Cells, token: ClaimToken) -> Result<Cl
         due_at: fields.time("due_at")?,
         event: event(&mut fields)?,
         payload_state: fields.optional("payload_state", PayloadState::parse)?.ok_or_else(|| fields.corrupt("payload_state"))?,
+        trace: fields.optional("trace", |text| text.parse().ok())?,
     })
 }
 

@@ -23,7 +23,7 @@ pub(super) const DUE: &str = "
 pub(super) const CLAIMED: &str = concat!(
     "select d.id, d.webhook_id, w.version, d.attempts, d.attempts_before_series, d.due_at, ",
     event_columns!(),
-    ", e.payload_state from delivery d cross join webhook w on w.id = d.webhook_id cross join event e on e.id = d.event_id where d.id = ?"
+    ", e.payload_state, e.trace from delivery d cross join webhook w on w.id = d.webhook_id cross join event e on e.id = d.event_id where d.id = ?"
 );
 
 /// What is asked of a claim, and what is held already.

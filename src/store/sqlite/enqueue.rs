@@ -27,8 +27,8 @@ pub(super) const WANTED_BY: &str = "select webhook_id from webhook_event where c
 pub(super) const DELIVERIES_OF: &str = "select id from delivery where event_id = ? order by id";
 
 const INSERT_EVENT: &str = "
-    insert into event (id, client_id, event_type, subject, payload, payload_state, idempotency_key, bare, created_at)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    insert into event (id, client_id, event_type, subject, payload, payload_state, idempotency_key, bare, created_at, trace)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 pub(super) const INSERT_DELIVERY: &str = "
     insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) values (?, ?, ?, ?, 'pending', ?, ?)";
@@ -116,7 +116,7 @@ fn plan<'e>(fresh: &[&'e NewEvent], wanted: &Wanted<'e>, ids: &IdSource) -> Vec<
 fn insert_events<'e>(db: &Connection, fresh: &[&'e NewEvent], wanted: &Wanted<'e>) -> Result<(), StoreError> {
     let mut insert = db.prepare_cached(INSERT_EVENT)?;
     for new in fresh {
-        let NewEvent { event, idempotency_key, .. } = new;
+        let NewEvent { event, idempotency_key, trace, .. } = new;
         insert.execute((
             event.id.as_uuid(),
             event.client_id.as_uuid(),
@@ -127,6 +127,7 @@ fn insert_events<'e>(db: &Connection, fresh: &[&'e NewEvent], wanted: &Wanted<'e
             idempotency_key.as_deref(),
             wanted.of(event).is_empty(),
             event.created_at.as_micros(),
+            trace.as_ref().map(ToString::to_string),
         ))?;
     }
     Ok(())

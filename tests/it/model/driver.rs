@@ -188,6 +188,7 @@ impl Driver {
             due_at: now + seconds(new.wait),
             whole_payload: None,
             kept_unwanted: true,
+            trace: None,
         }
     }
 

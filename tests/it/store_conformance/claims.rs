@@ -7,6 +7,7 @@ use std::time::Duration;
 use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::domain::event::PayloadState;
 use webhook_dispatcher::domain::ids::{DeliveryId, WebhookId};
+use webhook_dispatcher::domain::trace::TraceContext;
 use webhook_dispatcher::domain::webhook::{DisableReason, WebhookState};
 use webhook_dispatcher::store::records::{ClaimedDelivery, Scope};
 
@@ -101,6 +102,27 @@ pub(super) async fn a_claim_carries_all_that_an_attempt_needs(world: World) {
     assert_eq!(claimed.due_at, new.due_at);
     assert_eq!(claimed.event, new.event);
     assert_eq!(claimed.payload_state, PayloadState::Whole);
+}
+
+pub(super) async fn a_claim_carries_the_trace_of_its_events_producer(mut world: World) {
+    let client = world.client().await;
+    let webhook = world.webhook(client).await;
+    let traces = [
+        Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 rojo=00f067aa0ba902b7,congo=x y"),
+        None,
+        Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
+    ];
+    let traces = traces.map(|trace| trace.map(|text| text.parse::<TraceContext>().unwrap()));
+    for trace in &traces {
+        world.delivery_with(client, |new| new.trace.clone_from(trace)).await;
+    }
+    let again = world.attempt(webhook, failure).await;
+
+    world.reopen().await;
+    let claimed = world.claim_at(later(), &[(webhook, 3)]).await;
+
+    assert_eq!(claimed[2].claim.delivery_id, again, "a retry is due later");
+    assert_eq!([&claimed[2], &claimed[0], &claimed[1]].map(|claimed| claimed.trace.clone()), traces);
 }
 
 pub(super) async fn a_claim_counts_earlier_attempts_and_series(world: World) {

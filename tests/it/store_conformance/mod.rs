@@ -103,6 +103,7 @@ conformance_suite! {
     claims::only_the_named_webhooks_are_claimed,
     claims::hundreds_of_lanes_are_claimed_at_once,
     claims::a_claim_carries_all_that_an_attempt_needs,
+    claims::a_claim_carries_the_trace_of_its_events_producer,
     claims::a_claim_counts_earlier_attempts_and_series,
     claims::a_claimed_delivery_is_in_flight_and_not_claimed_again,
     claims::two_callers_never_share_a_delivery,

@@ -171,7 +171,14 @@ impl World {
             payload: Bytes::from(format!("{{\"number\":{number}}}")),
             created_at,
         };
-        NewEvent { event, idempotency_key: None, due_at: created_at + Duration::from_secs(3), whole_payload: None, kept_unwanted: true }
+        NewEvent {
+            event,
+            idempotency_key: None,
+            due_at: created_at + Duration::from_secs(3),
+            whole_payload: None,
+            kept_unwanted: true,
+            trace: None,
+        }
     }
 
     pub(super) async fn enqueue(&self, new: NewEvent) -> Enqueued {

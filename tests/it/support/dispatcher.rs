@@ -169,7 +169,7 @@ impl Dispatcher {
         };
         let enqueued = self
             .store
-            .enqueue(vec![NewEvent { event, idempotency_key: None, due_at: now, whole_payload: None, kept_unwanted: true }])
+            .enqueue(vec![NewEvent { event, idempotency_key: None, due_at: now, whole_payload: None, kept_unwanted: true, trace: None }])
             .await
             .unwrap();
         enqueued.into_iter().next().unwrap().delivery_ids

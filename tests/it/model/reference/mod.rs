@@ -167,6 +167,7 @@ impl Reference {
             due_at: delivery.due_at,
             event: self.events.get(&delivery.event_id)?.event.clone(),
             payload_state: PayloadState::Whole,
+            trace: None,
         })
     }
 

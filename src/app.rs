@@ -3,13 +3,14 @@
 //! ```text
 //! start: port taken ─► outgoing calls ─► store ─► node known, claims of the dead back ─► root key ─► pool ─► intake ─► API ─► maintenance
 //! stop:  claiming ends; API (calls under way are answered) ─► intake  beside  pool (in flight finishes, the rest goes
-//!        back), both within the drain limit ─► node gone ─► store
+//!        back), both within the drain limit ─► last spans ─► node gone ─► store
 //! ```
 
 mod backup;
 mod dashboard;
 mod secrets;
 mod stores;
+mod traces;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +30,7 @@ use tracing::{info, warn};
 pub(crate) use self::backup::{Backup, backup};
 pub(crate) use self::secrets::{Rotated, new_secrets_key, rotate};
 use self::stores::OpenStore;
+use self::traces::Traces;
 use crate::alerts::{AlertSettings, Alerts, Notices, Recipient};
 use crate::api::{self, ApiSettings, ApiState, BodyPace, ServerLimits};
 use crate::catalog::Catalogs;
@@ -59,7 +61,8 @@ use crate::node::{Heartbeat, Membership};
 use crate::secrets::Keyring;
 use crate::store::group_commit::GroupLimits;
 use crate::store::{Store, StoreError};
-use crate::telemetry::metrics::Exporter;
+use crate::telemetry::metrics::{Exporter, TokenMetrics};
+use crate::telemetry::traces::Tracer;
 use crate::token::{AccessTokens, TokenSettings};
 
 /// A running dispatcher.
@@ -79,6 +82,7 @@ pub struct App {
     membership: Arc<Membership>,
     stop_beating: CancellationToken,
     beating: JoinHandle<()>,
+    traces: Traces,
 }
 
 /// What every part is made from.
@@ -113,15 +117,15 @@ impl App {
         let catalogs = Arc::new(Catalogs::load(&config.catalog.built_in, config.catalog.folder())?);
         store.know_events(catalogs.known_events()).await.context("what the catalogues know could not be said")?;
         let settings = pool_settings(config, &catalogs)?;
-        let worker = worker(&settings, config, &foundation, caller);
+        let (tracer, sending) = Traces::start(config, membership.id(), chance.seed())?;
+        let worker = worker(&settings, config, &foundation, (caller, tracer.clone()));
         let token_metrics = worker.token_metrics().clone();
         let trials = trials(&worker, &foundation, &catalogs);
         let pool = Pool::new(Arc::clone(&membership), Arc::clone(store), Arc::clone(clock), worker, settings);
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config), intake_bounds(config)));
 
-        let metrics = Arc::new(Exporter::new(env!("CARGO_PKG_VERSION"), intake.metrics(), pool.metrics(), &token_metrics));
-        let (stop_api, stop_background) = (CancellationToken::new(), CancellationToken::new());
-        let stop_beating = CancellationToken::new();
+        let metrics = Arc::new(exporter(&intake, &pool, &token_metrics, &tracer));
+        let [stop_api, stop_background, stop_beating] = [(); 3].map(|()| CancellationToken::new());
         let beating = tokio::spawn(Arc::clone(&membership).run(stop_beating.clone()));
         let background = start_background(config, &foundation, &intake, (&pool, &membership), alerts, &stop_background)?;
         let make_router = if config.node.role.answers() { api::router } else { api::health_router };
@@ -132,6 +136,7 @@ impl App {
             lanes: pool.clone(),
             trials: Arc::clone(&trials),
             metrics,
+            tracer,
             clock: Arc::clone(clock),
             ids: Arc::clone(ids),
             catalogs: Arc::clone(&catalogs),
@@ -143,13 +148,11 @@ impl App {
         let router =
             dashboard::beside(router, config, &foundation, (pool.clone(), trials, addresses, catalogs), known_keys, stop_api.clone());
         let api = tokio::spawn(api::serve(listener, router, server_limits(config), stop_api.clone()));
-        let store = Arc::clone(store);
-        let drain_limit = config.server.drain();
         Ok(Self {
             address,
             new_root_key,
-            drain_limit,
-            store,
+            drain_limit: config.server.drain(),
+            store: Arc::clone(store),
             intake,
             pool,
             stop_api,
@@ -159,6 +162,7 @@ impl App {
             membership,
             stop_beating,
             beating,
+            traces: sending,
         })
     }
 
@@ -180,6 +184,7 @@ impl App {
             self.pool.drain(self.drain_limit).await;
         };
         tokio::join!(incoming, outgoing);
+        self.traces.stop(self.drain_limit).await;
         // The node lives until what it had in flight has ended.
         self.stop_beating.cancel();
         drop(self.beating.await);
@@ -264,11 +269,15 @@ fn alerts(config: &Config, foundation: &Foundation, membership: &Arc<Membership>
     Alerts::new(Arc::clone(store), Arc::clone(membership), Notices::new(caller, Arc::clone(ids), recipient), settings)
 }
 
-fn worker(settings: &PoolSettings, config: &Config, foundation: &Foundation, caller: Arc<dyn Caller>) -> Arc<Worker> {
+fn worker(settings: &PoolSettings, config: &Config, foundation: &Foundation, (caller, tracer): (Arc<dyn Caller>, Tracer)) -> Arc<Worker> {
     let Foundation { clock, chance, .. } = foundation;
     let tokens = AccessTokens::new(Arc::clone(&caller), Arc::clone(clock), token_settings(config));
     let chance = StdRng::from_seed(chance.seed());
-    Arc::new(Worker::new(Sender::new(caller, tokens), Arc::clone(clock), settings.clone(), chance))
+    Arc::new(Worker::new(Sender::new(caller, tokens), Arc::clone(clock), settings.clone(), chance).traced_by(tracer))
+}
+
+fn exporter(intake: &Intake, pool: &Pool, tokens: &TokenMetrics, tracer: &Tracer) -> Exporter {
+    Exporter::new(env!("CARGO_PKG_VERSION"), intake.metrics(), pool.metrics(), tokens, &tracer.metrics())
 }
 
 fn trials(worker: &Arc<Worker>, foundation: &Foundation, catalogs: &Arc<Catalogs>) -> Arc<dyn Trials> {

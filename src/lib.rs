@@ -36,7 +36,7 @@
 //! | [`dashboard`] | the operator's pages, a file each |
 //! | [`config`] | every setting: defaults < file < environment < flags |
 //! | [`alerts`] | operational events: found, logged, sent to whom the operator names |
-//! | [`telemetry`] | logs and metrics |
+//! | [`telemetry`] | logs, metrics and traces |
 //! | [`app`] | the composition root: what is made of what, order of start and stop |
 //! | [`rest`] | a client of the REST interface, for the command line and the demonstration |
 //! | [`demo`] | the whole way of a delivery in one command: dispatcher, receiver, documents, report |
@@ -46,7 +46,7 @@
 //!
 //! `domain` and `secrets` know nobody. `config` and `store` know those two, `catalog` and `egress` know `domain`, `token` and `rest` know `egress`, `node` and `management` know `store`; `intake`,
 //! `delivery`, `maintenance`, `alerts`, `api` and `dashboard` know those and never one another, but for the API, which reaches the queue through `intake`. What counts something, or logs errors of others, knows
-//! `telemetry`, which knows `domain`. Only `app` and what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api` and
+//! `telemetry`, which knows `domain`, and `egress`, by which traces leave. Only `app` and what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api` and
 //! `dashboard` (and in the demonstration's receiver), `reqwest` in `egress`.
 
 pub mod alerts;

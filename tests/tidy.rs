@@ -41,7 +41,7 @@ const EDGES: &[(&str, Knows)] = &[
     ("api", Knows::Only(&["domain", "catalog", "config", "store", "intake", "management", "telemetry"])),
     ("dashboard", Knows::Only(&["domain", "catalog", "config", "store", "management", "telemetry"])),
     ("alerts", Knows::Only(&["domain", "store", "egress", "node"])),
-    ("telemetry", Knows::Only(&["domain", "config"])),
+    ("telemetry", Knows::Only(&["domain", "config", "egress"])),
     ("app", Knows::AllBut(&["cli", "demo"])),
     ("cli", Knows::AllBut(&[])),
     ("demo", Knows::AllBut(&["cli"])),
@@ -57,7 +57,7 @@ const CRATES: &[Confined] = &[
     Confined { names: &["aws_lc_rs"], places: &["src/secrets", "src/domain/signature"] },
     Confined { names: &["jsonschema", "minijinja", "chrono_tz"], places: &["src/catalog"] },
     Confined { names: &["anyhow"], places: &["src/main", "src/cli", "src/app", "src/demo"] },
-    Confined { names: &["prometheus_client"], places: &["src/telemetry"] },
+    Confined { names: &["prometheus_client", "prost"], places: &["src/telemetry"] },
     Confined { names: &["clap"], places: &["src/main", "src/cli"] },
 ];
 
@@ -76,6 +76,7 @@ const STOPWATCH: Confined = Confined {
         "src/delivery",
         "src/intake",
         "src/node",
+        "src/telemetry/traces",
         "src/store/postgres",
         "src/store/sqlite/nodes",
         "src/api/server",

@@ -23,6 +23,7 @@ use crate::management::definition::Rules;
 use crate::management::{Desk, KeyEdition};
 use crate::store::Store;
 use crate::telemetry::metrics::Exporter;
+use crate::telemetry::traces::Tracer;
 
 /// The random part of a new API key.
 pub type KeyChance = Box<dyn Fn() -> [u8; 24] + Send + Sync>;
@@ -42,6 +43,8 @@ pub struct ApiState {
     pub trials: Arc<dyn Trials>,
     /// What Prometheus is told.
     pub metrics: Arc<Exporter>,
+    /// Who takes the spans of events that come in.
+    pub tracer: Tracer,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.

@@ -33,7 +33,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<()> {
     let config = args.config.load(overrides)?;
     telemetry::init_logs(&config.log.level, config.log.format)?;
     raise_open_files(&config);
-    warn_of_ignored_proxies(&environment());
+    warn_of_ignored(&environment());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(&config))
 }
@@ -49,10 +49,14 @@ fn raise_open_files(config: &Config) {
 }
 
 /// Whoever set these may think that they are used.
-fn warn_of_ignored_proxies(environment: &[(String, String)]) {
+fn warn_of_ignored(environment: &[(String, String)]) {
     let names_a_proxy = |name: &str| ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].iter().any(|known| name.eq_ignore_ascii_case(known));
-    for (name, _) in environment.iter().filter(|(name, value)| names_a_proxy(name) && !value.is_empty()) {
-        warn!(name, "a proxy that the environment names is not used; set egress.proxy if it should be");
+    for (name, _) in environment.iter().filter(|(_, value)| !value.is_empty()) {
+        if names_a_proxy(name) {
+            warn!(name, "a proxy that the environment names is not used; set egress.proxy if it should be");
+        } else if name.starts_with("OTEL_") {
+            warn!(name, "variables of OpenTelemetry are not used; the section traces of the configuration is");
+        }
     }
 }
 

@@ -67,6 +67,14 @@ impl<'a> Check<'a> {
         self.entries(key, allowed, |entry| entry.as_str().is_some_and(&holds));
     }
 
+    /// The flag may be set only while the text under `needed` is not empty.
+    pub(super) fn flag_with(&mut self, key: &str, needed: &str) {
+        let (value, other) = (self.value(key), self.value(needed));
+        if value.as_bool() == Some(true) && other.as_str().is_some_and(str::is_empty) {
+            self.refuse(key, &value, format!("false while {}.{needed} is empty", self.section));
+        }
+    }
+
     fn entries(&mut self, key: &str, allowed: &str, holds: impl Fn(&Value) -> bool) {
         let value = self.value(key);
         for entry in value.as_array().into_iter().flatten().filter(|entry| !holds(entry)) {

@@ -30,6 +30,7 @@ mod server;
 mod sources;
 mod store;
 mod token;
+mod traces;
 mod value;
 mod weekday;
 
@@ -57,6 +58,7 @@ pub use self::server::{MetricsAccess, ServerConfig};
 pub use self::sources::Sources;
 pub use self::store::{NotAStoreUrl, StoreConfig, StoreUrl};
 pub use self::token::TokenConfig;
+pub use self::traces::TracesConfig;
 
 /// Every key with its default and its meaning, as TOML.
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
@@ -99,6 +101,8 @@ pub struct Config {
     pub alerts: AlertsConfig,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// Which traces are recorded, and where they go.
+    pub traces: TracesConfig,
 }
 
 impl Config {
@@ -137,6 +141,7 @@ impl Config {
         NodeConfig::validate(&mut Check::of("node", layers));
         AlertsConfig::validate(&mut Check::of("alerts", layers));
         LogConfig::validate(&mut Check::of("log", layers));
+        TracesConfig::validate(&mut Check::of("traces", layers));
     }
 
     /// Every key with the value that is in force, as TOML; secrets that are set are masked.
@@ -542,7 +547,8 @@ mod tests {
         assert!(shown.contains("\n[root]\nkey = \"****\"\n"), "{shown}");
         assert!(shown.contains("\n[store]\nurl = \"sqlite://data/dispatcher.db\"\nreaders = 8\n"), "{shown}");
         assert!(shown.contains("\nallow = [\"10.0.0.5:8443\"]\n"), "{shown}");
-        assert!(shown.ends_with("\n[log]\nlevel = \"info\"\nformat = \"text\"\n"), "{shown}");
+        assert!(shown.contains("\n[log]\nlevel = \"info\"\nformat = \"text\"\n\n[traces]\n"), "{shown}");
+        assert!(shown.ends_with("\nsampled_share = 1.0\nsend_traceparent = false\n"), "{shown}");
         let keys = |text: &str| text.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect::<Vec<_>>();
         let described: Vec<&str> = DEFAULT_TOML.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(keys(&shown), keys(&described.join("\n")));

@@ -16,7 +16,7 @@ use crate::domain::ids::WebhookId;
 use crate::domain::webhook::AuthorizationPlan;
 use crate::egress::{Answer, CallLimits, Caller, OutboundRequest, SendError};
 use crate::telemetry::metrics::TokenMetrics;
-use crate::token::{AccessToken, AccessTokens, LoginFailure};
+use crate::token::{AccessToken, AccessTokens, LoginFailure, LoginTerms};
 
 /// What sending came to.
 #[derive(Debug)]
@@ -73,16 +73,15 @@ impl Sender {
         self.tokens.forget_all_of(id);
     }
 
-    /// Sends `request` as `definition` authorizes it, all within `limits.deadline`. A login that this begins may take
-    /// `login_timeout`, for it may serve others too.
-    pub async fn send(&self, definition: &Definition, request: OutboundRequest, limits: CallLimits, login_timeout: Duration) -> SendReport {
+    /// Sends `request` as `definition` authorizes it, all within `limits.deadline`. A login that this begins goes by `terms`.
+    pub async fn send(&self, definition: &Definition, request: OutboundRequest, limits: CallLimits, terms: LoginTerms<'_>) -> SendReport {
         match definition.webhook.definition.authorization.plan() {
             AuthorizationPlan::None => SendReport { sent: self.call(Some(request), limits).await, login_took: None },
             AuthorizationPlan::Fixed(fixed) => {
                 let request = request::authorized(request, fixed.expose_secret());
                 SendReport { sent: self.call(request, limits).await, login_took: None }
             }
-            AuthorizationPlan::LogIn(_) => self.log_in_and_send(definition, request, limits, login_timeout).await,
+            AuthorizationPlan::LogIn(_) => self.log_in_and_send(definition, request, limits, terms).await,
         }
     }
 
@@ -91,10 +90,10 @@ impl Sender {
         definition: &Definition,
         request: OutboundRequest,
         limits: CallLimits,
-        login_timeout: Duration,
+        terms: LoginTerms<'_>,
     ) -> SendReport {
         let started = Instant::now();
-        let token = match self.token(definition, limits.deadline, login_timeout).await {
+        let token = match self.token(definition, limits.deadline, terms).await {
             Ok(token) => token,
             Err(sent) => return SendReport { sent, login_took: Some(started.elapsed()) },
         };
@@ -105,7 +104,7 @@ impl Sender {
         {
             self.tokens.forget(definition.webhook.id, &token);
             let again = Instant::now();
-            let token = self.token(definition, limits.deadline, login_timeout).await;
+            let token = self.token(definition, limits.deadline, terms).await;
             login_took = Some(login_took.unwrap_or_default() + again.elapsed());
             sent = match token {
                 Ok(token) => self.call_with(definition, request, &token, limits).await,
@@ -115,8 +114,8 @@ impl Sender {
         SendReport { sent, login_took }
     }
 
-    async fn token(&self, definition: &Definition, deadline: Instant, login_timeout: Duration) -> Result<AccessToken, Sent> {
-        match timeout_at(deadline, self.tokens.get(&definition.webhook, login_timeout)).await {
+    async fn token(&self, definition: &Definition, deadline: Instant, terms: LoginTerms<'_>) -> Result<AccessToken, Sent> {
+        match timeout_at(deadline, self.tokens.get(&definition.webhook, terms)).await {
             Ok(Ok(token)) => Ok(token),
             Ok(Err(failure)) => Err(Sent::NotAuthorized(failure)),
             Err(_) => Err(Sent::NotAuthorized(Arc::new(LoginFailure::NotInTime))),

@@ -27,7 +27,8 @@ use crate::domain::trial;
 use crate::egress::{Answer, CallLimits, OutboundRequest, SendError};
 use crate::store::records::{AttemptRecord, ClaimedDelivery};
 use crate::telemetry::metrics::TokenMetrics;
-use crate::token::LoginFailure;
+use crate::telemetry::traces::{AttemptTrace, Attempted, Tracer};
+use crate::token::{LoginFailure, LoginTerms};
 
 /// The most of an answer's headers that is kept, in bytes.
 const KEPT_HEAD_BYTES: usize = 8 * 1024;
@@ -83,13 +84,20 @@ pub struct Worker {
     clock: Arc<dyn Clock>,
     settings: PoolSettings,
     chance: Mutex<StdRng>,
+    tracer: Tracer,
 }
 
 impl Worker {
     /// A worker that sends through `sender`; `chance` is for the jitter of retries.
     #[must_use]
     pub fn new(sender: Sender, clock: Arc<dyn Clock>, settings: PoolSettings, chance: StdRng) -> Self {
-        Self { sender, clock, settings, chance: Mutex::new(chance) }
+        Self { sender, clock, settings, chance: Mutex::new(chance), tracer: Tracer::default() }
+    }
+
+    /// The same, with `tracer` to take the spans of attempts.
+    #[must_use]
+    pub fn traced_by(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     /// The logins that were made.
@@ -111,10 +119,18 @@ impl Worker {
     /// One attempt, from its first byte to what follows from it. Ends by the webhook's deadline.
     pub async fn attempt(&self, ready: &Ready) -> Ended {
         let started_at = self.clock.now();
+        let mut trace = self.tracer.attempt(ready.claimed.event.id, ready.claimed.trace.as_ref());
         let build = || request::build(&ready.definition, &ready.claimed.event, started_at);
-        let request = ready.unsendable.clone().map_or_else(build, Err);
-        let finding = self.find_out(&ready.definition, request, &ready.secrets, None).await;
-        self.conclude(ready, started_at, finding)
+        let mut request = ready.unsendable.clone().map_or_else(build, Err);
+        if let (Some(trace), Ok(request)) = (&mut trace, &mut request) {
+            trace.calls(request);
+        }
+        let finding = self.find_out(&ready.definition, request, &ready.secrets, trace.as_ref()).await;
+        let ended = self.conclude(ready, started_at, finding);
+        if let Some(trace) = trace {
+            trace.end(attempted(ready, &ended.record));
+        }
+        ended
     }
 
     /// How an attempt ends that an error of our own cut short.
@@ -129,8 +145,11 @@ impl Worker {
     pub async fn try_out(&self, definition: &Definition, event: &Event) -> Attempt {
         let started_at = self.clock.now();
         let mark = (HeaderName::from_static(trial::MARK), HeaderValue::from_static("true"));
-        let request = request::build(definition, event, started_at);
-        let Finding { outcome, exchange, .. } = self.find_out(definition, request, &[], Some(mark)).await;
+        let request = request::build(definition, event, started_at).map(|mut request| {
+            request.headers.extend([mark]);
+            request
+        });
+        let Finding { outcome, exchange, .. } = self.find_out(definition, request, &[], None).await;
         Attempt { number: 1, started_at, finished_at: self.clock.now(), outcome, exchange }
     }
 
@@ -139,15 +158,14 @@ impl Worker {
         definition: &Definition,
         request: Result<OutboundRequest, Unsendable>,
         secrets: &[Bytes],
-        mark: Option<(HeaderName, HeaderValue)>,
+        trace: Option<&AttemptTrace>,
     ) -> Finding {
         let timeout = definition.timeout.unwrap_or(self.settings.timeout);
         let limits = CallLimits { deadline: Instant::now() + timeout, body_cap: self.settings.kept_body_bytes };
         match request {
             Err(unsendable) => Finding::without_answer(outcome::of_unsendable(&unsendable), Some(unsendable.to_string())),
-            Ok(mut request) => {
-                request.headers.extend(mark);
-                let mut report = self.sender.send(definition, request, limits, timeout).await;
+            Ok(request) => {
+                let mut report = self.sender.send(definition, request, limits, LoginTerms { timeout, trace }).await;
                 report.mask(secrets);
                 let mut finding = self.weigh(report);
                 if finding.outcome == AttemptOutcome::Retryable(FailureReason::Tls) {
@@ -226,6 +244,16 @@ impl Worker {
 impl Finding {
     fn without_answer(outcome: AttemptOutcome, detail: Option<String>) -> Self {
         Self { outcome, exchange: Exchange { detail, ..Exchange::default() }, retry_after: None, feedback: Feedback::None }
+    }
+}
+
+fn attempted<'a>(ready: &'a Ready, record: &'a AttemptRecord) -> Attempted<'a> {
+    Attempted {
+        event: &ready.claimed.event,
+        delivery_id: record.claim.delivery_id,
+        webhook_id: record.webhook_id,
+        attempt: &record.attempt,
+        transition: &record.transition,
     }
 }
 

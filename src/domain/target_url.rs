@@ -221,8 +221,10 @@ fn places(url: &Url) -> Vec<usize> {
     found.map(|(at, _)| start + at).collect()
 }
 
-/// The text with `****` for every value of its query, which may be a secret: for everybody but the owner of the url.
-fn masked(typed: &str) -> String {
+/// The text of a url with `****` for every value of its query, which may be a secret: for everybody but the owner of the
+/// url.
+#[must_use]
+pub fn masked(typed: &str) -> String {
     let Some((before, query)) = typed.split_once('?') else { return typed.to_owned() };
     let masked = query.split('&').map(|pair| match pair.split_once('=') {
         Some((name, value)) if !value.is_empty() && value != PLACEHOLDER => format!("{name}={MASK}"),

@@ -1,7 +1,9 @@
-//! What the process says about itself: structured logs on standard error, one line an event, and metrics for whoever asks.
+//! What the process says about itself: structured logs on standard error, one line an event, metrics for whoever asks, and
+//! traces for a collector.
 
 pub mod metrics;
 mod one_line;
+pub mod traces;
 
 use std::error::Error;
 

@@ -39,6 +39,14 @@ pub enum LoginFailure {
 }
 
 impl LoginFailure {
+    /// The status that refused the login.
+    pub(super) const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused(status) => Some(*status),
+            _ => None,
+        }
+    }
+
     /// What happened in one line, for people who ask why a delivery failed.
     #[must_use]
     pub fn detail(&self) -> String {
@@ -51,14 +59,14 @@ impl LoginFailure {
     }
 }
 
-/// Logs in for `webhook`. Only a 2xx answer that was read whole counts.
+/// Logs in for `webhook`; answers the status and what it brought. Only a 2xx answer that was read whole counts.
 pub(super) async fn fetch(
     caller: &dyn Caller,
     webhook: &Webhook,
     deadline: Instant,
     body_cap: usize,
     now: Timestamp,
-) -> Result<AccessTokenAnswer, LoginFailure> {
+) -> Result<(u16, AccessTokenAnswer), LoginFailure> {
     let authorization = &webhook.definition.authorization;
     let request = OutboundRequest { client_certificate: authorization.client_certificate.clone(), ..to_request(to_call(authorization)?) };
     let answer = caller.call(request, CallLimits { deadline, body_cap }).await?;
@@ -68,7 +76,7 @@ pub(super) async fn fetch(
     if !answer.body_complete {
         return Err(LoginFailure::Incomplete);
     }
-    Ok(read_access_token(&answer.body, authorization.response_token_attr.as_deref(), now)?)
+    Ok((answer.status, read_access_token(&answer.body, authorization.response_token_attr.as_deref(), now)?))
 }
 
 fn to_call(authorization: &AuthorizationFields) -> Result<LoginCall, LoginFailure> {

@@ -24,6 +24,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::Webhook;
 use crate::egress::Caller;
 use crate::telemetry::metrics::TokenMetrics;
+use crate::telemetry::traces::{AttemptTrace, Login as LoginSpan, LoginTrace};
 
 /// How long access tokens are kept.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,15 @@ pub struct AccessToken {
     /// Whether it was there before this delivery asked.
     pub cached: bool,
     serial: u64,
+}
+
+/// How a login goes that a delivery begins.
+#[derive(Clone, Copy)]
+pub struct LoginTerms<'a> {
+    /// How long it may take, which may be longer than the delivery has: it may serve others too.
+    pub timeout: Duration,
+    /// The attempt that begins it.
+    pub trace: Option<&'a AttemptTrace>,
 }
 
 /// A login's result, before it is known who gets it.
@@ -99,13 +109,13 @@ impl AccessTokens {
 
     /// An access token for a delivery of `webhook`: the kept one, the one that a login under way brings, or a new one.
     ///
-    /// A login that this call starts may take `timeout`; it goes on when the caller stops waiting.
+    /// A login that this call starts goes by `terms`; it goes on when the caller stops waiting.
     ///
     /// # Errors
     /// When the login that was waited for failed.
-    pub async fn get(self: &Arc<Self>, webhook: &Arc<Webhook>, timeout: Duration) -> Result<AccessToken, Arc<LoginFailure>> {
+    pub async fn get(self: &Arc<Self>, webhook: &Arc<Webhook>, terms: LoginTerms<'_>) -> Result<AccessToken, Arc<LoginFailure>> {
         loop {
-            let (issued, cached) = match self.next(webhook, timeout) {
+            let (issued, cached) = match self.next(webhook, terms) {
                 Next::Use(issued) => (issued, true),
                 Next::Own(login) => (login.await?, false),
                 Next::Join(login) => match login.await? {
@@ -131,7 +141,7 @@ impl AccessTokens {
         self.slots().remove(&webhook_id);
     }
 
-    fn next(self: &Arc<Self>, webhook: &Arc<Webhook>, timeout: Duration) -> Next {
+    fn next(self: &Arc<Self>, webhook: &Arc<Webhook>, terms: LoginTerms<'_>) -> Next {
         let now = self.clock.now();
         let mut slots = self.slots();
         match slots.get(&webhook.id) {
@@ -141,7 +151,7 @@ impl AccessTokens {
             Some(Slot::UnderWay { version, login, .. }) if *version == webhook.version => Next::Join(login.clone()),
             _ => {
                 let serial = self.serials.fetch_add(1, Ordering::Relaxed);
-                let login = self.start_login(webhook, serial, timeout);
+                let login = self.start_login(webhook, serial, terms);
                 slots.insert(webhook.id, Slot::UnderWay { version: webhook.version, serial, login: login.clone() });
                 Next::Own(login)
             }
@@ -149,10 +159,11 @@ impl AccessTokens {
     }
 
     /// Logs in on a task of its own, so that the login does not end with the delivery that asked first.
-    fn start_login(self: &Arc<Self>, webhook: &Arc<Webhook>, serial: u64, timeout: Duration) -> Login {
+    fn start_login(self: &Arc<Self>, webhook: &Arc<Webhook>, serial: u64, terms: LoginTerms<'_>) -> Login {
+        let (timeout, trace) = (terms.timeout, terms.trace.and_then(AttemptTrace::login));
         let (tokens, webhook) = (Arc::clone(self), Arc::clone(webhook));
         let login = tokio::spawn(async move {
-            let login = AssertUnwindSafe(tokens.log_in(&webhook, serial, timeout)).catch_unwind().await;
+            let login = AssertUnwindSafe(tokens.log_in(&webhook, serial, timeout, trace)).catch_unwind().await;
             let result = login.unwrap_or(Err(LoginFailure::Interrupted)).map_err(Arc::new);
             tokens.settle(&webhook, serial, result.as_ref().ok());
             result
@@ -160,17 +171,32 @@ impl AccessTokens {
         async move { login.await.unwrap_or_else(|_| Err(Arc::new(LoginFailure::Interrupted))) }.boxed().shared()
     }
 
-    async fn log_in(&self, webhook: &Webhook, serial: u64, timeout: Duration) -> Result<Issued, LoginFailure> {
-        let begun = Instant::now();
+    async fn log_in(&self, webhook: &Webhook, serial: u64, timeout: Duration, trace: Option<LoginTrace>) -> Result<Issued, LoginFailure> {
+        let (begun, begun_at) = (Instant::now(), self.clock.now());
         let (deadline, body_cap) = (begun + timeout, self.settings.max_answer_bytes);
-        let answer = fetch::fetch(self.caller.as_ref(), webhook, deadline, body_cap, self.clock.now()).await;
-        self.metrics.logged_in(answer.is_ok(), begun.elapsed());
-        let answer = answer?;
+        let fetched = fetch::fetch(self.caller.as_ref(), webhook, deadline, body_cap, begun_at).await;
+        self.metrics.logged_in(fetched.is_ok(), begun.elapsed());
+        if let Some(trace) = trace {
+            self.end_trace(trace, webhook, begun_at, fetched.as_ref().map(|(status, _)| *status));
+        }
+        let (_, answer) = fetched?;
         let lifetime = kept_lifetime(answer.lifetime, self.settings.default_ttl, self.settings.margin, self.settings.max_ttl);
         let good_until = (!lifetime.is_zero()).then(|| self.clock.now() + lifetime);
         // A lifetime that is over before it could be kept is long enough for all who wait at this moment.
         let single_use = good_until.is_none() && answer.lifetime.is_none_or(|stated| stated.is_zero());
         Ok(Issued { value: answer.value, serial, good_until, single_use })
+    }
+
+    fn end_trace(&self, trace: LoginTrace, webhook: &Webhook, begun: Timestamp, status: Result<u16, &LoginFailure>) {
+        let failure = status.err().map(LoginFailure::detail);
+        trace.end(LoginSpan {
+            webhook_id: webhook.id,
+            authorization: &webhook.definition.authorization,
+            begun,
+            ended: self.clock.now(),
+            status: status.map_or_else(LoginFailure::status, Some),
+            failure: failure.as_deref(),
+        });
     }
 
     /// Puts a login's result in the place of the login, unless something newer stands there.

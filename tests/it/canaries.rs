@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use webhook_dispatcher::domain::method::Method;
 
+use crate::support::collector::Collector;
 use crate::support::keys::KEY;
 use crate::support::process::{Process, ROOT_KEY, RestClient};
 use crate::support::receiver::{Receiver, Reply, Seen};
@@ -44,6 +45,7 @@ struct Aviary {
     folder: TempDir,
     process: Process,
     receiver: Receiver,
+    collector: Collector,
     rest: RestClient,
     key: String,
 }
@@ -52,9 +54,11 @@ impl Aviary {
     async fn start() -> Self {
         let (folder, rest) = (tempfile::tempdir().unwrap(), RestClient::new());
         let receiver = Receiver::start(|seen, _| receive(seen)).await;
-        let process = Process::start_with_keys(folder.path(), &[LOUDEST], KEY, &folder.path().join("log")).await;
+        let collector = Collector::start().await;
+        let settings = [LOUDEST, &collector.setting(), "traces.headers=X-Collector-Key: canary-collector"];
+        let process = Process::start_with_keys(folder.path(), &settings, KEY, &folder.path().join("log")).await;
         let key = rest.admin(process.address).await;
-        Self { folder, process, receiver, rest, key }
+        Self { folder, process, receiver, collector, rest, key }
     }
 
     fn address(&self) -> SocketAddr {
@@ -230,9 +234,13 @@ async fn no_secret_is_said_answered_or_kept_in_clear() {
     assert!(log.contains("TRACE") && log.contains("DEBUG"), "the log is loud: {log}");
     assert_nothing("the log", &log);
 
-    let (folder, database) = (aviary.folder, aviary.receiver);
+    let (folder, receiver, collector) = (aviary.folder, aviary.receiver, aviary.collector);
     assert_eq!(aviary.process.ask_to_stop().await.code(), Some(0));
-    drop(database);
+    drop(receiver);
+    assert_eq!(collector.seen()[0].header("x-collector-key"), Some("canary-collector"));
+    let spans = collector.spans();
+    assert!(["log in", "deliver document.finished"].iter().all(|name| spans.iter().any(|span| span.name == *name)));
+    assert_nothing("a span", &format!("{spans:?}"));
     assert_nothing("the log of the whole run", &fs::read_to_string(folder.path().join("log")).unwrap());
     assert_no_canary("the closed database", &fs::read(folder.path().join("data/dispatcher.db")).unwrap());
 }

@@ -24,4 +24,5 @@ mod secrets;
 mod serve;
 mod store_conformance;
 mod support;
+mod traces;
 mod verify;

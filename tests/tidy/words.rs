@@ -12,8 +12,8 @@ pub(crate) struct Banned {
     pub(crate) fine_in_prose: bool,
 }
 
-/// Names that libraries chose.
-const FOREIGN: &[&str] = &["instance_path"];
+/// Names that libraries and conventions chose.
+const FOREIGN: &[&str] = &["instance_path", "messaging.destination.name", "http.request.resend_count"];
 
 /// Uses of banned words, in any case, number and form (`EndpointId`, `leased`); `released` is another word.
 ///
@@ -22,8 +22,8 @@ pub(crate) fn check(files: &[&SourceFile], banned: &[Banned]) -> Vec<Violation> 
     let mut found = Vec::new();
     for file in files {
         let prose = file.comment_lines().into_iter().chain(file.literals().into_iter().filter(|(line, _)| !file.is_test(*line)));
-        let names = file.identifiers().into_iter().filter(|(_, name)| !FOREIGN.contains(&name.as_str())).map(|place| (place, false));
-        for ((line, text), is_prose) in names.chain(prose.map(|place| (place, true))) {
+        let names = file.identifiers().into_iter().map(|place| (place, false)).chain(prose.map(|place| (place, true)));
+        for ((line, text), is_prose) in names.filter(|((_, text), _)| !FOREIGN.contains(&text.trim_matches('"'))) {
             let words = words(&text);
             let hits = banned.iter().filter(|entry| !(is_prose && entry.fine_in_prose) && holds(&words, entry.word));
             found.extend(hits.map(|entry| file.violation(line, format!("say \"{}\", not \"{}\"", entry.instead, entry.word))));
@@ -96,6 +96,15 @@ mod tests {
     #[test]
     fn texts_in_tests_may_say_anything_but_names_may_not() {
         assert_eq!(lines("#[cfg(test)]\nmod tests {\n    const A: &str = \"/lease\";\n    fn lease() {}\n}\n"), [4]);
+    }
+
+    #[test]
+    fn names_of_others_are_written_as_they_are_and_nothing_around_them() {
+        let banned = [Banned { word: "destination", instead: "webhook", fine_in_prose: false }];
+        let found = |text: &str| check(&[&SourceFile::parse("src/a.rs", text)], &banned).len();
+
+        assert_eq!(found("const A: &str = \"messaging.destination.name\";"), 0);
+        assert_eq!(found("const A: &str = \"messaging.destination.names\";\n/// The destination.\nfn f() {}"), 2);
     }
 
     #[test]

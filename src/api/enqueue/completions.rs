@@ -15,6 +15,7 @@ use super::idempotency::RequestKey;
 use super::items::look_up;
 use super::reader::{Item, ItemReader};
 use super::request::{Accepted, OneOrMany, take_in};
+use super::trace::Producer;
 use crate::domain::event::{EventType, MAX_IDEMPOTENCY_KEY_CHARS, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::domain::permission::Enqueue;
@@ -76,9 +77,10 @@ async fn accept(
     State(api): State<Api>,
     caller: Allowed<Enqueue>,
     request_key: RequestKey,
+    producer: Producer,
     body: JsonBody<OneOrMany<CompletionFields>>,
 ) -> Result<Accepted<AcceptedDocument>, ApiError> {
-    take_in(&api, &caller, &request_key, &body, (completion, AcceptedDocument::of)).await
+    take_in(&api, &caller, (&request_key, &producer), &body, (completion, AcceptedDocument::of)).await
 }
 
 fn completion(reader: &mut ItemReader<'_>, text: &str) -> Result<Option<Item>, ApiError> {

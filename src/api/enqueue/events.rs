@@ -18,6 +18,7 @@ use super::idempotency::RequestKey;
 use super::items::look_up;
 use super::reader::{Item, ItemReader, is_null};
 use super::request::{Accepted, OneOrMany, take_in};
+use super::trace::Producer;
 use crate::domain::catalog::CatalogName;
 use crate::domain::event::{EventType, MAX_IDEMPOTENCY_KEY_CHARS, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{DeliveryId, EventId};
@@ -79,9 +80,10 @@ async fn accept(
     State(api): State<Api>,
     caller: Allowed<Enqueue>,
     request_key: RequestKey,
+    producer: Producer,
     body: JsonBody<OneOrMany<EventFields>>,
 ) -> Result<Accepted<AcceptedEvent>, ApiError> {
-    take_in(&api, &caller, &request_key, &body, (event, AcceptedEvent::of)).await
+    take_in(&api, &caller, (&request_key, &producer), &body, (event, AcceptedEvent::of)).await
 }
 
 fn event(reader: &mut ItemReader<'_>, text: &str) -> Result<Option<Item>, ApiError> {

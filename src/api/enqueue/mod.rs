@@ -11,6 +11,7 @@ mod idempotency;
 mod items;
 mod reader;
 mod request;
+mod trace;
 
 use super::openapi::Routes;
 

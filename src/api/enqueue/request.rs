@@ -12,6 +12,7 @@ use super::breaches::{self, Broken};
 use super::idempotency::RequestKey;
 use super::items::{Items, MAX_ITEMS};
 use super::reader::{Item, ItemReader};
+use super::trace::{Producer, Spans};
 use crate::domain::event::Event;
 use crate::domain::ids::ClientId;
 use crate::domain::time::Timestamp;
@@ -55,7 +56,7 @@ pub(super) type ReadItem = fn(&mut ItemReader<'_>, &str) -> Result<Option<Item>,
 pub(super) async fn take_in<F, E>(
     api: &Api,
     caller: &Caller,
-    request_key: &RequestKey,
+    (request_key, producer): (&RequestKey, &Producer),
     body: &JsonBody<F>,
     (read, view): (ReadItem, fn(String, Enqueued) -> E),
 ) -> Result<Accepted<E>, ApiError> {
@@ -64,9 +65,11 @@ pub(super) async fn take_in<F, E>(
     let (items, breaches) = read_all(api, body, request_key, now, read)?;
     let warnings = breaches::judge(api, client_id, breaches).await?;
     let subjects: Vec<String> = items.iter().map(|item| item.subject.clone()).collect();
-    let events = items.into_iter().map(|item| new_event(api, client_id, now, item)).collect();
-    let enqueued = api.intake.enqueue(events).await?;
-    let events: Vec<E> = subjects.into_iter().zip(enqueued).map(|(subject, enqueued)| view(subject, enqueued)).collect();
+    let events: Vec<NewEvent> = items.into_iter().map(|item| new_event(api, (client_id, producer), now, item)).collect();
+    let spans = Spans::begin(api, &events, now);
+    let enqueued = api.intake.enqueue(events).await;
+    spans.end(api, &enqueued);
+    let events: Vec<E> = subjects.into_iter().zip(enqueued?).map(|(subject, enqueued)| view(subject, enqueued)).collect();
     Ok(answer::Accepted(AcceptedEvents { accepted: events.len(), events, warnings }))
 }
 
@@ -88,8 +91,8 @@ fn read_all<F>(
     if errors.is_empty() { Ok((all, breaches)) } else { Err(ApiError::Invalid(errors)) }
 }
 
-fn new_event(api: &Api, client_id: ClientId, now: Timestamp, item: Item) -> NewEvent {
+fn new_event(api: &Api, (client_id, producer): (ClientId, &Producer), now: Timestamp, item: Item) -> NewEvent {
     let Item { event_type, subject, payload, key, due_at, whole_payload, kept_unwanted } = item;
     let event = Event { id: api.ids.next(now), client_id, event_type, subject, payload, created_at: now };
-    NewEvent { event, idempotency_key: key, due_at, whole_payload, kept_unwanted, trace: None }
+    NewEvent { event, idempotency_key: key, due_at, whole_payload, kept_unwanted, trace: producer.0.clone() }
 }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::instruments::{CommitMetrics, DeliveryMetrics, IntakeMetrics, TokenMetrics};
+use super::instruments::{CommitMetrics, DeliveryMetrics, IntakeMetrics, TokenMetrics, TraceMetrics};
 
 /// The media type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -87,7 +87,13 @@ pub struct Exporter {
 impl Exporter {
     /// Names what these count.
     #[must_use]
-    pub fn new(version: &'static str, intake: &IntakeMetrics, delivery: &DeliveryMetrics, token: &TokenMetrics) -> Self {
+    pub fn new(
+        version: &'static str,
+        intake: &IntakeMetrics,
+        delivery: &DeliveryMetrics,
+        token: &TokenMetrics,
+        traces: &TraceMetrics,
+    ) -> Self {
         let mut registry = Registry::with_prefix("dispatcher");
         let gauges = Gauges::default();
         registry.register("build", "The program", Info::new([("version", version)]));
@@ -95,6 +101,7 @@ impl Exporter {
         name_delivery(&mut registry, delivery);
         name_commits(&mut registry, ["enqueue_commit", "record_commit"], [&intake.commits, &delivery.commits]);
         name_token(&mut registry, token);
+        name_traces(&mut registry, traces);
         name_gauges(&mut registry, &gauges);
         Self { registry, gauges }
     }
@@ -177,6 +184,11 @@ fn name_token(registry: &mut Registry, token: &TokenMetrics) {
     registry.register_with_unit("token_login_duration", "How long logins took", Unit::Seconds, token.duration.clone());
 }
 
+fn name_traces(registry: &mut Registry, traces: &TraceMetrics) {
+    registry.register("spans_exported", "Spans that the collector took", traces.exported.clone());
+    registry.register("spans_dropped", "Spans that did not come to the collector, by reason", traces.dropped.clone());
+}
+
 fn name_gauges(registry: &mut Registry, gauges: &Gauges) {
     registry.register("lanes", "Lanes that this node knows, by how they stand", gauges.lanes.clone());
     registry.register("requests_in_flight", "Requests under way on this node", gauges.in_flight.clone());
@@ -198,7 +210,7 @@ fn name_gauges(registry: &mut Registry, gauges: &Gauges) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::instruments::Tried;
+    use super::super::instruments::{DropReason, Tried};
     use super::*;
     use crate::domain::attempt::{Attempt, AttemptOutcome, Exchange, FailureReason, Phases};
     use crate::domain::delivery::{DeadLetterReason, Transition};
@@ -213,7 +225,10 @@ mod tests {
     #[test]
     fn what_happened_stands_under_its_name_and_labels() {
         let (intake, delivery, token) = (IntakeMetrics::default(), DeliveryMetrics::default(), TokenMetrics::default());
-        let exporter = Exporter::new("1.2.3", &intake, &delivery, &token);
+        let traces = TraceMetrics::default();
+        let exporter = Exporter::new("1.2.3", &intake, &delivery, &token, &traces);
+        traces.exported(5);
+        traces.dropped(DropReason::QueueFull, 2);
         intake.accepted(3, false);
         intake.accepted(3, true);
         intake.commits.committed(2, Duration::from_millis(4));
@@ -238,6 +253,8 @@ mod tests {
             "dispatcher_attempt_phase_duration_seconds_bucket{le=\"0.05\",phase=\"answer\"} 2",
             "dispatcher_enqueue_commit_items_sum 2.0",
             "dispatcher_token_logins_total{result=\"failed\"} 1",
+            "dispatcher_spans_exported_total 5",
+            "dispatcher_spans_dropped_total{reason=\"queue_full\"} 2",
             "dispatcher_lanes{state=\"open\"} 4",
             "dispatcher_nodes{state=\"silent\"} 1",
             "dispatcher_oldest_due_seconds 1.5",
@@ -252,7 +269,8 @@ mod tests {
 
     #[test]
     fn no_family_is_described_twice() {
-        let exporter = Exporter::new("1", &IntakeMetrics::default(), &DeliveryMetrics::default(), &TokenMetrics::default());
+        let (intake, delivery, token, traces) = Default::default();
+        let exporter = Exporter::new("1", &intake, &delivery, &token, &traces);
         let text = exporter.text(&Sights::default()).unwrap();
         let mut described: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
         let all = described.len();

@@ -26,7 +26,7 @@ pub(super) struct AttemptLabels {
     reason: &'static str,
 }
 
-/// Labels of dead letters.
+/// The label of dead letters, and of spans that were dropped.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct ReasonLabel {
     reason: &'static str,
@@ -224,5 +224,45 @@ impl TokenMetrics {
         let counter = if worked { &self.worked } else { &self.failed };
         counter.inc();
         self.duration.observe(took.as_secs_f64());
+    }
+}
+
+/// Why spans did not come to the collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// Too many waited already.
+    QueueFull,
+    /// The collector did not want them.
+    Refused,
+    /// The process stopped before the collector could be reached.
+    Stopped,
+}
+
+impl DropReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Refused => "refused",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Spans that are over.
+#[derive(Clone, Debug, Default)]
+pub struct TraceMetrics {
+    pub(super) exported: Counter,
+    pub(super) dropped: Family<ReasonLabel, Counter>,
+}
+
+impl TraceMetrics {
+    /// Counts spans that the collector has.
+    pub fn exported(&self, spans: usize) {
+        self.exported.inc_by(spans as u64);
+    }
+
+    /// Counts spans that it will not have.
+    pub fn dropped(&self, reason: DropReason, spans: usize) {
+        self.dropped.get_or_create(&ReasonLabel { reason: reason.as_str() }).inc_by(spans as u64);
     }
 }

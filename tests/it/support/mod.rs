@@ -1,5 +1,6 @@
 //! What tests stand on.
 
+pub(crate) mod collector;
 pub(crate) mod dispatcher;
 pub(crate) mod hostile;
 pub(crate) mod keys;

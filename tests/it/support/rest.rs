@@ -34,7 +34,8 @@ use webhook_dispatcher::store::Store;
 use webhook_dispatcher::store::group_commit::GroupLimits;
 use webhook_dispatcher::store::records::{DeliveryFilter, EventFilter, Page, Scope};
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
-use webhook_dispatcher::telemetry::metrics::{DeliveryMetrics, Exporter, TokenMetrics};
+use webhook_dispatcher::telemetry::metrics::Exporter;
+use webhook_dispatcher::telemetry::traces::Tracer;
 
 use super::dispatcher::{Setup, worker};
 use super::keys;
@@ -74,6 +75,7 @@ pub(crate) struct RestSetup {
     pub(crate) first_key_made: u8,
     pub(crate) requests: Option<Allowance>,
     pub(crate) unknown_keys: Option<Allowance>,
+    pub(crate) tracer: Tracer,
     /// Puts something between the API and the store.
     pub(crate) wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
 }
@@ -92,6 +94,7 @@ impl Default for RestSetup {
             first_key_made: 0,
             requests: None,
             unknown_keys: None,
+            tracer: Tracer::default(),
             wrap: |store| store,
         }
     }
@@ -154,6 +157,7 @@ impl Rest {
         let told: Arc<dyn Clock> = clock.clone();
         let (keys_made, signing_keys_made) = (AtomicU8::new(setup.first_key_made), AtomicU8::new(1));
         let known_keys = KeyEdition::default();
+        let (delivery, tokens) = Default::default();
         let state = ApiState {
             store: Arc::clone(&store),
             intake: Arc::clone(&intake),
@@ -163,7 +167,8 @@ impl Rest {
                 told,
                 Definitions::new(Arc::clone(&store), Arc::clone(&setup.catalogs)),
             )),
-            metrics: Arc::new(Exporter::new("1.0.0", intake.metrics(), &DeliveryMetrics::default(), &TokenMetrics::default())),
+            metrics: Arc::new(Exporter::new("1.0.0", intake.metrics(), &delivery, &tokens, &setup.tracer.metrics())),
+            tracer: setup.tracer.clone(),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             catalogs: Arc::clone(&setup.catalogs),

@@ -14,7 +14,10 @@ const READY: &str = "/readyz";
 
 pub(super) fn routes() -> Routes {
     let readiness = Operation::new("showReadiness", "Says whether the process can do its work")
-        .detail("It cannot while the store is out of reach or of another version.")
+        .detail(
+            "It cannot while the store is out of reach or of another version. That the store is full does not make it unready: \
+             what is there is still delivered and shown, and only new events are told to come again later; `intake` says so.",
+        )
         .also_refuses([503]);
     Routes::of("Health", "Whether the process lives, and whether it can do its work. No key is needed.")
         .get(ALIVE, Operation::new("showHealth", "Says that the process lives"), alive)
@@ -33,13 +36,20 @@ struct Health {
     status: &'static str,
 }
 
-const OK: Json<Health> = Json(Health { status: "ok" });
-
-async fn alive() -> Json<Health> {
-    OK
+/// That the process can do its work, and whether that is all of it.
+#[derive(Serialize, JsonSchema)]
+struct Readiness {
+    /// Always `ok`.
+    status: &'static str,
+    /// `open`, or `full` while new events are answered 503 for want of room.
+    intake: &'static str,
 }
 
-async fn ready(State(api): State<Api>) -> Result<Json<Health>, ApiError> {
+async fn alive() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+async fn ready(State(api): State<Api>) -> Result<Json<Readiness>, ApiError> {
     api.store.check().await.map_err(ApiError::NotReady)?;
-    Ok(OK)
+    Ok(Json(Readiness { status: "ok", intake: if api.intake.has_room() { "open" } else { "full" } }))
 }

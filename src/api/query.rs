@@ -78,6 +78,11 @@ impl<P> Query<P> {
         self.read(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
     }
 
+    /// One of some words.
+    pub(super) fn word<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Option<T>, otherwise: &'static str) -> Option<T> {
+        self.read(name, |text| parse(text).ok_or_else(|| otherwise.to_owned()))
+    }
+
     /// An id.
     pub(super) fn id<Id: From<Uuid>>(&mut self, name: &'static str) -> Option<Id> {
         self.read(name, |text| text.parse::<Uuid>().map(Id::from).map_err(|_| "must be an id".to_owned()))

@@ -82,7 +82,7 @@ pub(super) async fn shown(dash: &Dashboard, visitor: &Visitor, query: &Pairs, ma
     let webhook_id = query.get("webhook").and_then(|text| text.parse().ok());
     let reason = query.get("reason").and_then(DeadLetterReason::parse);
     let all = DeliveryFilter { state: Some(DeliveryState::DeadLettered), ..DeliveryFilter::all(visitor.scope()) };
-    let filter = DeliveryFilter { webhook_id, reason, ..all };
+    let filter = DeliveryFilter { webhook_id, ..all }.given_up_for(reason);
     let mut groups = dash.store.dead_letter_groups(visitor.scope(), MOST_COUNTED).await?;
     let has_more = groups.iter().map(|group| group.count).sum::<u64>() >= MOST_COUNTED.into();
     groups.truncate(MOST_GROUPS);

@@ -110,16 +110,16 @@ async fn by_id(dash: &Dashboard, visitor: &Visitor, filter: &DeliveryFilter, id:
 fn filter(query: &Pairs, scope: Scope, offset: FixedOffset) -> DeliveryFilter {
     let reason = query.get("reason").and_then(DeadLetterReason::parse);
     let state = query.get("state").and_then(|text| text.parse().ok());
-    DeliveryFilter {
+    let filter = DeliveryFilter {
         webhook_id: query.get("webhook").and_then(|text| text.parse().ok()),
-        state: reason.as_ref().map(|_| DeliveryState::DeadLettered).or(state),
-        reason,
+        state,
         event_type: query.get("type").and_then(|text| text.parse().ok()),
         subject: query.get("q").map(str::to_owned),
         from: query.get("from").and_then(|text| local_time::read(text, offset)),
         to: query.get("to").and_then(|text| local_time::read(text, offset)),
         ..DeliveryFilter::all(scope)
-    }
+    };
+    filter.given_up_for(reason)
 }
 
 impl FilterFields {

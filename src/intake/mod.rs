@@ -93,6 +93,12 @@ impl Intake {
         self.gate.look().await
     }
 
+    /// Whether the store had room for more when it was last looked.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.gate.is_open()
+    }
+
     /// Stores the events of one request, all or none, and answers in their order.
     ///
     /// What is handed in is stored even when the caller stops waiting.

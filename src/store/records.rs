@@ -218,6 +218,13 @@ impl DeliveryFilter {
     pub const fn all(scope: Scope) -> Self {
         Self { scope, webhook_id: None, event_id: None, state: None, reason: None, event_type: None, subject: None, from: None, to: None }
     }
+
+    /// Of these, if a reason is given, what was given up for it: dead letters, whatever state was wanted before.
+    #[must_use]
+    pub fn given_up_for(self, reason: Option<DeadLetterReason>) -> Self {
+        let state = reason.as_ref().map(|_| DeliveryState::DeadLettered).or(self.state);
+        Self { state, reason, ..self }
+    }
 }
 
 /// A delivery as lists show it.

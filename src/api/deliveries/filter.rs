@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 
 use super::super::openapi::Time;
 use super::super::query::{PageParameters, Query};
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::event::EventType;
 use crate::domain::ids::{EventId, WebhookId};
 use crate::store::records::{DeliveryFilter, Scope};
@@ -22,6 +22,8 @@ pub(super) struct DeadLetterParameters {
     r#type: Option<EventType>,
     /// About this subject alone.
     subject: Option<String>,
+    /// Given up for this reason alone; whatever state is asked for, these are dead letters.
+    reason: Option<DeadLetterReason>,
     /// Made at this time or later.
     #[schemars(with = "Option<Time>")]
     from: Option<String>,
@@ -44,7 +46,7 @@ pub(super) struct DeliveryParameters {
 
 /// Reads the filters; what is wrong is noted in `query`.
 pub(super) fn read<P>(query: &mut Query<P>, scope: Scope, state: Option<DeliveryState>) -> DeliveryFilter {
-    DeliveryFilter {
+    let filter = DeliveryFilter {
         scope,
         webhook_id: query.id("webhookId"),
         event_id: query.id("eventId"),
@@ -54,5 +56,6 @@ pub(super) fn read<P>(query: &mut Query<P>, scope: Scope, state: Option<Delivery
         subject: query.text("subject"),
         from: query.time("from"),
         to: query.time("to"),
-    }
+    };
+    filter.given_up_for(query.word("reason", DeadLetterReason::parse, "must be the reason of a dead letter, such as exhausted"))
 }

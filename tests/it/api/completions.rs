@@ -244,8 +244,12 @@ async fn beyond_its_bounds_the_store_takes_nothing_more_until_less_is_pending() 
         send(id).await.expect(202);
     }
 
+    let readiness = async || rest.get("/readyz").send().await.expect(200);
+    assert_eq!(readiness().await["intake"], "open");
+
     rest.intake.look().await.unwrap();
     let refused = send("third").await;
+    let full = readiness().await;
     let newest = rest.get("/v1/deliveries?limit=1").key(&tenant.admin).send().await.expect(200);
     let cancel = format!("/v1/deliveries/{}/cancel", newest["items"][0]["id"].as_str().unwrap());
     rest.post(&cancel).key(&tenant.admin).send().await;
@@ -253,6 +257,7 @@ async fn beyond_its_bounds_the_store_takes_nothing_more_until_less_is_pending() 
 
     refused.problem(503);
     assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!((&full["intake"], &readiness().await["intake"]), (&json!("full"), &json!("open")), "it is ready all the same");
     send("fourth").await.expect(202);
     assert_eq!(rest.events_stored().await, 3);
 }

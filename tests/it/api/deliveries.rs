@@ -190,6 +190,9 @@ async fn lists_are_filtered_by_every_parameter() {
         ("from=2024-04-11T14:12:40-03:00".to_owned(), vec![second.clone()]),
         ("to=2024-04-11T17:12:40Z".to_owned(), vec![first.clone()]),
         ("from=2024-04-11T17:12:40%2B00:00&state=dead_lettered".to_owned(), vec![]),
+        ("reason=exhausted".to_owned(), vec![first.clone()]),
+        ("reason=gone".to_owned(), vec![]),
+        ("reason=exhausted&state=pending".to_owned(), vec![first.clone()]),
     ];
 
     for (query, expected) in cases {
@@ -197,14 +200,17 @@ async fn lists_are_filtered_by_every_parameter() {
     }
     assert_eq!(scene.ids("/v1/dead-letters").await, [first]);
     assert_eq!(scene.ids("/v1/dead-letters?subject=1").await.len(), 1);
+    assert_eq!(scene.ids("/v1/dead-letters?reason=exhausted").await.len(), 1);
+    assert_eq!(scene.ids("/v1/dead-letters?reason=gone").await, Vec::<String>::new());
     assert_eq!(scene.ids("/v1/dead-letters?subject=2").await, Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn wrong_filters_are_refused_by_name() {
     let scene = Scene::new().await;
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 10] = [
         ("webhookId=7", &["webhookId"]),
+        ("reason=bad%20luck", &["reason"]),
         ("eventId=%00", &["eventId"]),
         ("state=failed", &["state"]),
         ("state=PENDING", &["state"]),

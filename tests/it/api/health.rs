@@ -6,9 +6,9 @@ use crate::support::rest::Rest;
 async fn a_living_process_says_so_to_everybody() {
     let rest = Rest::new().await;
 
-    for path in ["/healthz", "/readyz"] {
+    for (path, expected) in [("/healthz", r#"{"status":"ok"}"#), ("/readyz", r#"{"status":"ok","intake":"open"}"#)] {
         let answer = rest.get(path).without("X-API-KEY").send().await;
-        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, r#"{"status":"ok"}"#), "{path}");
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, expected), "{path}");
     }
 }
 

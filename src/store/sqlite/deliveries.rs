@@ -12,6 +12,7 @@ use super::audit::Hand;
 use super::dead_letters;
 use super::delivery_list::{list, summary_tables};
 use super::event_redelivery::redeliver_event;
+use super::event_search::Search;
 use super::held::{Held, as_seen, summary_as_seen};
 use super::statements::{Built, Statements};
 use super::webhooks::client_of;
@@ -72,8 +73,7 @@ impl Deliveries for SqliteStore {
     }
 
     async fn events(&self, filter: EventFilter, page: Page<EventId>) -> Result<Vec<Event>, StoreError> {
-        let query = event_list(&filter, page);
-        self.readers.read(move |db| query.rows(db, |row| event(&mut Fields::of(row, "event")))).await
+        self.readers.read(move |db| event_list(db, &filter, page)?.rows(db, |row| event(&mut Fields::of(row, "event")))).await
     }
 
     async fn event(&self, scope: Scope, id: EventId) -> Result<Option<EventDetail>, StoreError> {
@@ -130,8 +130,13 @@ fn event_detail(db: &Connection, scope: Scope, id: EventId, held: &HashSet<Deliv
     Ok(Some(EventDetail { event, deliveries }))
 }
 
-fn event_list(filter: &EventFilter, page: Page<EventId>) -> Built {
-    let mut query = Built::new(concat!("select ", event_columns!(), " from event e where true"));
+fn event_list(db: &Connection, filter: &EventFilter, page: Page<EventId>) -> Result<Built, StoreError> {
+    let search = Search::of(db, filter.subject.as_deref(), filter.event_type.as_ref())?;
+    let mut query = Built::new(concat!("select ", event_columns!(), " from "));
+    query.push(search.as_ref().map_or("event e", Search::tables)).push(" where true");
+    if let Some(search) = &search {
+        search.push_condition(&mut query);
+    }
     if let Scope::Client(client_id) = filter.scope {
         query.push(" and e.client_id = ").bind_id(client_id.as_uuid());
     }
@@ -145,7 +150,7 @@ fn event_list(filter: &EventFilter, page: Page<EventId>) -> Built {
         query.push(" and e.id < ").bind_id(before.as_uuid());
     }
     query.push(" order by e.id desc limit ").bind(page.limit);
-    query
+    Ok(query)
 }
 
 /// How a delivery stands when a person wants to change it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::event_search::Search;
 use super::held::summary_as_seen;
 use super::statements::{Built, Statements};
 use crate::domain::delivery::DeliveryState;
@@ -39,23 +40,26 @@ pub(super) fn list(
     page: Page<DeliveryId>,
     held: &HashSet<DeliveryId>,
 ) -> Result<Vec<DeliverySummary>, StoreError> {
-    statement(filter, page, path(db, filter)?, held).rows(db, |row| Ok(summary_as_seen(summary(row)?, held)))
+    statement(filter, page, &path(db, filter)?, held).rows(db, |row| Ok(summary_as_seen(summary(row)?, held)))
 }
 
-fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: Path, held: &HashSet<DeliveryId>) -> Built {
+fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: &Path, held: &HashSet<DeliveryId>) -> Built {
     let mut query = Built::new(concat!("select ", summary_columns!(), " from (select d.id from "));
     match path {
         Path::Deliveries(deliveries) => {
             query.push(deliveries);
             if filter.event_type.is_some() || filter.subject.is_some() {
-                query.push(" cross join event e indexed by event_client on e.client_id = d.client_id and e.id = d.event_id");
+                query.push(" cross join event e on e.id = d.event_id");
             }
         }
-        Path::Events => {
-            query.push("event e indexed by event_client cross join delivery d indexed by delivery_event on d.event_id = e.id");
+        Path::Events(search) => {
+            query.push(search.tables()).push(" cross join delivery d indexed by delivery_event on d.event_id = e.id");
         }
     }
     push_filter(&mut query, filter, held);
+    if let Path::Events(search) = path {
+        search.push_condition(&mut query);
+    }
     if let Some(before) = page.before {
         query.push(" and d.id < ").bind_id(before.as_uuid());
     }
@@ -65,12 +69,12 @@ fn statement(filter: &DeliveryFilter, page: Page<DeliveryId>, path: Path, held: 
 }
 
 /// What leads to a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Path {
     /// The table `delivery d` by this index; events are looked up if the filter asks for what stands in them.
     Deliveries(&'static str),
     /// Events with the subject or type that is asked for, and their deliveries.
-    Events,
+    Events(Search),
 }
 
 /// The narrowest path that the filter allows.
@@ -78,19 +82,16 @@ fn path(db: &Connection, filter: &DeliveryFilter) -> Result<Path, StoreError> {
     if filter.event_id.is_some() {
         return Ok(Path::Deliveries("delivery d indexed by delivery_event"));
     }
-    if filter.subject.is_some() {
-        return Ok(Path::Events);
+    if let Some(search) = Search::of(db, filter.subject.as_deref(), filter.event_type.as_ref())? {
+        return Ok(Path::Events(search));
     }
     if let Some(path) = path_by_state(db, filter)? {
         return Ok(Path::Deliveries(path));
     }
-    if are_few_of_type(db, filter)? {
-        return Ok(Path::Events);
-    }
     Ok(Path::Deliveries(match (filter.webhook_id, filter.scope) {
         (Some(_), _) => "delivery d indexed by delivery_webhook",
         (None, Scope::Client(_)) => "delivery d indexed by delivery_client",
-        (None, Scope::All) => "delivery d not indexed",
+        (None, Scope::All) => "delivery d indexed by sqlite_autoindex_delivery_1",
     }))
 }
 
@@ -102,7 +103,13 @@ fn path_by_state(db: &Connection, filter: &DeliveryFilter) -> Result<Option<&'st
             ("select count(*) from (select 1 from delivery where state = 'pending' limit ?2)", "delivery d indexed by delivery_due")
         }
         // Named one by one.
-        Some(DeliveryState::InFlight) => return Ok(Some("delivery d not indexed")),
+        Some(DeliveryState::InFlight) => return Ok(Some("delivery d indexed by sqlite_autoindex_delivery_1")),
+        Some(DeliveryState::DeadLettered) if filter.webhook_id.is_some() => {
+            return Ok(Some("delivery d indexed by delivery_dead_letter_webhook"));
+        }
+        Some(DeliveryState::DeadLettered) if filter.reason.is_some() => {
+            return Ok(Some("delivery d indexed by delivery_dead_letter_reason"));
+        }
         Some(DeliveryState::DeadLettered) if filter.scope != Scope::All => {
             return Ok(Some("delivery d indexed by delivery_dead_letter"));
         }
@@ -113,20 +120,6 @@ fn path_by_state(db: &Connection, filter: &DeliveryFilter) -> Result<Option<&'st
     };
     let state = filter.state.map(DeliveryState::as_str);
     Ok((db.number(count, (state, FEW))? < FEW).then_some(path))
-}
-
-/// Whether the filter asks for a type of which there are few events.
-fn are_few_of_type(db: &Connection, filter: &DeliveryFilter) -> Result<bool, StoreError> {
-    let Some(event_type) = &filter.event_type else {
-        return Ok(false);
-    };
-    let mut query = Built::new("select count(*) from (select 1 from event e indexed by event_client where e.event_type = ");
-    query.bind(event_type.as_str().to_owned());
-    if let Scope::Client(client_id) = filter.scope {
-        query.push(" and e.client_id = ").bind_id(client_id.as_uuid());
-    }
-    query.push(" limit ").bind(FEW).push(")");
-    Ok(query.number(db)? < FEW)
 }
 
 fn push_filter(query: &mut Built, filter: &DeliveryFilter, held: &HashSet<DeliveryId>) {
@@ -206,6 +199,6 @@ pub(super) mod tests {
     pub(in super::super) fn text(db: &Connection, filter: &DeliveryFilter) -> String {
         let path = path(db, filter).unwrap();
         let before = Some(DeliveryId::from(Uuid::nil()));
-        statement(filter, Page { limit: 50, before }, path, &HashSet::from([DeliveryId::from(Uuid::nil())])).sql().to_owned()
+        statement(filter, Page { limit: 50, before }, &path, &HashSet::from([DeliveryId::from(Uuid::nil())])).sql().to_owned()
     }
 }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::client_catalogs::insert_secrets;
+use super::event_search;
 use super::statements::Statements;
 use super::writer::Transaction;
 use crate::domain::event::{Event, EventType};
@@ -27,8 +28,8 @@ pub(super) const WANTED_BY: &str = "select webhook_id from webhook_event where c
 pub(super) const DELIVERIES_OF: &str = "select id from delivery where event_id = ? order by id";
 
 const INSERT_EVENT: &str = "
-    insert into event (id, client_id, event_type, subject, payload, payload_state, idempotency_key, bare, created_at, trace)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    insert into event (id, client_id, event_type, subject, payload, payload_state, idempotency_key, bare, created_at, trace, block)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 pub(super) const INSERT_DELIVERY: &str = "
     insert into delivery (id, event_id, webhook_id, client_id, state, due_at, created_at) values (?, ?, ?, ?, 'pending', ?, ?)";
@@ -114,6 +115,10 @@ fn plan<'e>(fresh: &[&'e NewEvent], wanted: &Wanted<'e>, ids: &IdSource) -> Vec<
 }
 
 fn insert_events<'e>(db: &Connection, fresh: &[&'e NewEvent], wanted: &Wanted<'e>) -> Result<(), StoreError> {
+    let block = db.number(event_search::CURRENT, ())?;
+    for event_type in fresh.iter().map(|new| new.event.event_type.as_str()).collect::<HashSet<&str>>() {
+        db.change(event_search::NOTE_TYPE, (block, event_type))?;
+    }
     let mut insert = db.prepare_cached(INSERT_EVENT)?;
     for new in fresh {
         let NewEvent { event, idempotency_key, trace, .. } = new;
@@ -128,6 +133,7 @@ fn insert_events<'e>(db: &Connection, fresh: &[&'e NewEvent], wanted: &Wanted<'e
             wanted.of(event).is_empty(),
             event.created_at.as_micros(),
             trace.as_ref().map(ToString::to_string),
+            block,
         ))?;
     }
     Ok(())

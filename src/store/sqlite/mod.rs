@@ -38,6 +38,7 @@ mod deliveries;
 mod delivery_list;
 mod enqueue;
 mod event_redelivery;
+mod event_search;
 mod held;
 mod left_over;
 mod lock_file;

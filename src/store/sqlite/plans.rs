@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::connect::{Settings, open_writer};
 use super::delivery_list::tests::text as list_text;
-use super::{audit, claim, dead_letters, enqueue, left_over, queue, record, redelivery, secrets, sessions, stats, upkeep};
-use crate::domain::delivery::DeliveryState;
+use super::{audit, claim, dead_letters, enqueue, event_search, left_over, queue, record, redelivery, secrets, sessions, stats, upkeep};
+use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::time::Timestamp;
 use crate::store::records::{AuditFilter, DeliveryFilter, Page, Scope};
 
@@ -49,6 +49,8 @@ fn enqueue_looks_up_keys_and_wanted_types() {
     assert_reads(enqueue::WANTED_BY, &[by_type]);
     let by_event = "SEARCH delivery USING INDEX delivery_event (event_id=?)";
     assert_reads(enqueue::DELIVERIES_OF, &[by_event]);
+    // The last row alone.
+    assert_reads(event_search::CURRENT, &["SEARCH event"]);
 }
 
 #[test]
@@ -102,6 +104,8 @@ fn retention_reads_what_has_expired() {
     assert_reads(upkeep::REMOVE_EVENTS, &steps);
     let steps = ["SEARCH event USING INDEX event_idempotency_age (created_at<?)", "SEARCH event USING INTEGER PRIMARY KEY (rowid=?)"];
     assert_reads(upkeep::FORGET_KEYS, &steps);
+    let steps = ["SEARCH event USING INDEX event_search", "SEARCH event_type_block USING PRIMARY KEY (block<?)"];
+    assert_reads(upkeep::FORGET_TYPES, &steps);
 }
 
 #[test]
@@ -148,6 +152,7 @@ fn lists_read_an_index_in_their_order_or_a_narrow_one() {
     let webhook = DeliveryFilter { webhook_id: Some(Uuid::from_u128(1).into()), ..all.clone() };
     let state = |filter: &DeliveryFilter, state| DeliveryFilter { state: Some(state), ..filter.clone() };
     let subject = DeliveryFilter { subject: Some(String::new()), ..own.clone() };
+    let reason = all.clone().given_up_for(Some(DeadLetterReason::Exhausted));
     let expected = [
         (all.clone(), "SEARCH d USING PRIMARY KEY (id<?)"),
         (own.clone(), "SEARCH d USING INDEX delivery_client (client_id=? AND id<?)"),
@@ -156,7 +161,9 @@ fn lists_read_an_index_in_their_order_or_a_narrow_one() {
         (state(&all, DeliveryState::InFlight), "SEARCH d USING PRIMARY KEY (id=?)"),
         (state(&all, DeliveryState::Cancelled), "SEARCH d USING INDEX delivery_finished (state=?"),
         (state(&own, DeliveryState::DeadLettered), "SEARCH d USING INDEX delivery_dead_letter (client_id=? AND id<?)"),
-        (subject, "SEARCH e USING INDEX event_client (client_id=?)"),
+        (subject, "SEARCH e USING INDEX event_search (block=? AND subject=?)"),
+        (reason, "SEARCH d USING INDEX delivery_dead_letter_reason (dead_letter_reason=? AND id<?)"),
+        (state(&webhook, DeliveryState::DeadLettered), "SEARCH d USING INDEX delivery_dead_letter_webhook (webhook_id=? AND id<?)"),
     ];
     let db = database();
     for (filter, step) in expected {

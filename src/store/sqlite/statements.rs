@@ -101,14 +101,15 @@ impl Built {
         self.push("(select unhex(value) from json_each(").bind(format!("[{}]", ids.join(","))).push("))")
     }
 
+    /// Adds a list of these numbers, as one parameter likewise.
+    pub(super) fn bind_numbers(&mut self, numbers: &[i64]) -> &mut Self {
+        let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        self.push("(select value from json_each(").bind(format!("[{}]", numbers.join(","))).push("))")
+    }
+
     /// What `read` makes of each row that it answers.
     pub(super) fn rows<T>(self, db: &Connection, read: impl FnMut(&Row<'_>) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
         db.rows(&self.sql, params_from_iter(self.values), read)
-    }
-
-    /// The number in the only cell that it answers.
-    pub(super) fn number(self, db: &Connection) -> Result<i64, StoreError> {
-        db.number(&self.sql, params_from_iter(self.values))
     }
 
     /// The text as it stands.

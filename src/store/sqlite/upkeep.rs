@@ -53,6 +53,10 @@ pub(super) const REMOVE_EVENTS: &str = "
     delete from event where rowid in (
         select rowid from event where bare = 1 and created_at < ?1 order by created_at limit ?2)";
 
+/// What is noted of blocks that have no events any more.
+pub(super) const FORGET_TYPES: &str = "
+    delete from event_type_block where block < (select coalesce(min(block), 0) from event indexed by event_search)";
+
 /// Oldest first, along the index `event_idempotency_age`.
 pub(super) const FORGET_KEYS: &str = "
     update event set idempotency_key = null where rowid in (
@@ -162,9 +166,11 @@ fn remove_expired(tx: &mut Transaction<'_>, step: RetentionStep) -> Result<Remov
         deliveries = tx.db.change(statement, (finished_before, dead_letters_before, step.limit))? as u64;
     }
     client_catalogs::drop_secrets(tx.db, step.limit)?;
+    let events = change(REMOVE_EVENTS, (finished_before, step.limit))?;
+    tx.db.change(FORGET_TYPES, ())?;
     Ok(Removed {
         deliveries,
-        events: change(REMOVE_EVENTS, (finished_before, step.limit))?,
+        events,
         idempotency_keys: change(FORGET_KEYS, (step.idempotency_before.as_micros(), step.limit))?,
         statistics: remove_statistics(tx, step)?,
         audit_entries: remove_audit_entries(tx, step)?,

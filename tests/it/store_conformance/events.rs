@@ -1,5 +1,7 @@
 //! Events as people look for them.
 
+use std::slice::from_ref;
+
 use webhook_dispatcher::domain::event::Event;
 use webhook_dispatcher::store::records::{EventFilter, Page, Scope};
 
@@ -47,6 +49,25 @@ pub(super) async fn events_are_found_by_type_and_subject(world: World) {
     assert_eq!(found(&world, by_subject).await, [foreign, second, first.clone()]);
     let by_all = EventFilter { scope: Scope::Client(client), event_type: kind, subject };
     assert_eq!(found(&world, by_all).await, [first]);
+}
+
+/// Of more events than a store may keep together for the sake of the search.
+pub(super) async fn events_are_found_whenever_they_came_in(world: World) {
+    let client = world.client().await;
+    let first = stored(&world, client, "rare", "the first").await;
+    for _ in 0..10 {
+        let events = (0..500).map(|_| world.new_event(client)).collect();
+        world.store.enqueue(events).await.unwrap();
+    }
+    let last = stored(&world, client, "rare", "the last").await;
+    let about = |subject: &str| EventFilter { subject: Some(subject.to_owned()), ..ALL };
+
+    assert_eq!(found(&world, about("the first")).await, from_ref(&first));
+    assert_eq!(found(&world, about("the last")).await, from_ref(&last));
+    assert_eq!(found(&world, about("nothing like it")).await, []);
+    let rare = EventFilter { event_type: Some(event_type("rare")), ..ALL };
+    assert_eq!(found(&world, rare.clone()).await, [last, first]);
+    assert_eq!(found(&world, EventFilter { event_type: Some(event_type("unheard-of")), ..rare }).await, []);
 }
 
 pub(super) async fn an_event_is_shown_with_its_deliveries(world: World) {

@@ -165,6 +165,7 @@ conformance_suite! {
 
     events::events_are_listed_newest_first_within_their_scope,
     events::events_are_found_by_type_and_subject,
+    events::events_are_found_whenever_they_came_in,
     events::an_event_is_shown_with_its_deliveries,
 
     webhooks::a_full_definition_comes_back_as_it_went_in,

@@ -1,26 +1,44 @@
 //! `/metrics` of the running program: what is in it, who may read it, and that what is said about it elsewhere is true.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::process::{Process, ROOT_KEY, RestClient};
+use crate::support::promql::{Asked, Selector, scraped};
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::rest::Rest;
 
-/// The files that name metrics.
-const FILES: [&str; 2] = ["config/grafana/dashboard.json", "config/prometheus/alerts.yml"];
+/// The labels that Prometheus itself adds to every sample.
+const ADDED: [&str; 2] = ["job", "instance"];
 
-/// The metrics that a text names.
-fn named(text: &str) -> BTreeSet<String> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.split(|c: char| !is_part(c)).filter(|word| word.starts_with("dispatcher_")).map(str::to_owned).collect()
+/// The expressions of the alerts, and of the panels of the dashboard.
+fn expressions() -> Vec<String> {
+    let alerts = std::fs::read_to_string("config/prometheus/alerts.yml").unwrap();
+    let mut found: Vec<String> = alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).map(str::to_owned).collect();
+    assert_eq!(found.len(), alerts.matches("- alert: ").count(), "each alert has its expression on one line");
+    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string("config/grafana/dashboard.json").unwrap()).unwrap();
+    let targets = dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    found.extend(targets.map(|target| target["expr"].as_str().unwrap().to_owned()));
+    found
 }
 
-/// The names of the samples in an answer of `/metrics`.
-fn exported(text: &str) -> BTreeSet<String> {
-    let samples = text.lines().filter(|line| !line.starts_with('#'));
-    samples.filter_map(|line| line.split(['{', ' ']).next()).map(str::to_owned).collect()
+/// Holds that every metric and label that an expression asks for is in a scrape, and every value that it asks for.
+fn assert_is_scraped(expression: &str, scraped: &BTreeMap<String, BTreeMap<String, BTreeSet<String>>>) {
+    let Asked { selectors, grouped_by } = Asked::of(expression);
+    let of_prometheus = BTreeMap::new();
+    assert!(!selectors.is_empty(), "{expression}");
+    let mut known = BTreeSet::new();
+    for Selector { metric, labels } in selectors {
+        let own = if metric == "up" { Some(&of_prometheus) } else { scraped.get(&metric) };
+        let own = own.unwrap_or_else(|| panic!("there is no {metric} for {expression}"));
+        for (label, operator, value) in labels.iter().filter(|(label, ..)| !ADDED.contains(&label.as_str())) {
+            let values = own.get(label).unwrap_or_else(|| panic!("{metric} has no label {label} for {expression}"));
+            assert!(operator != "=" || values.contains(value), "no {metric} has the {label} {value} for {expression}");
+        }
+        known.extend(own.keys().cloned());
+    }
+    assert!(grouped_by.is_subset(&known), "{grouped_by:?} are no labels of {expression}");
 }
 
 async fn metrics(rest: &RestClient, process: &Process) -> String {
@@ -70,11 +88,9 @@ async fn what_came_in_and_went_out_is_counted_and_every_metric_that_is_named_exi
     assert_eq!((value(&text, "dispatcher_token_logins_total{result=\"worked\"}"), value(&text, "dispatcher_store_up")), (1, 1));
     assert_eq!(value(&text, "dispatcher_nodes{state=\"living\"}"), 1);
     assert!(value(&text, "dispatcher_store_free_bytes") > 0);
-    let exported = exported(&text);
-    for file in FILES {
-        let named = named(&std::fs::read_to_string(file).unwrap());
-        let unknown: Vec<&String> = named.difference(&exported).collect();
-        assert!(named.len() > 5 && unknown.is_empty(), "{file} names {unknown:?}, which are not in\n{text}");
+    let scraped = scraped(&text);
+    for expression in expressions() {
+        assert_is_scraped(&expression, &scraped);
     }
     process.kill();
 }

@@ -249,6 +249,7 @@ mod tests {
             "dispatcher_attempts_total{outcome=\"retryable\",reason=\"status\"} 1",
             "dispatcher_retries_total 1",
             "dispatcher_dead_letters_made_total{reason=\"exhausted\"} 1",
+            "dispatcher_dead_letters_made_total{reason=\"gone\"} 0",
             "dispatcher_attempt_phase_duration_seconds_count{phase=\"answer\"} 2",
             "dispatcher_attempt_phase_duration_seconds_bucket{le=\"0.05\",phase=\"answer\"} 2",
             "dispatcher_enqueue_commit_items_sum 2.0",

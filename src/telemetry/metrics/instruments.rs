@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::domain::attempt::{Attempt, AttemptOutcome, Phases};
-use crate::domain::delivery::Transition;
+use crate::domain::delivery::{DeadLetterReason, Transition};
 
 /// Seconds up to which the ranges of latencies reach.
 const LATENCIES: [f64; 16] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -156,7 +156,7 @@ impl Default for DeliveryMetrics {
             // The one that is counted most is looked up once.
             delivered: attempts.get_or_create_owned(&AttemptLabels { outcome: "delivered", reason: "" }),
             attempts,
-            dead_letters: Family::default(),
+            dead_letters: dead_letters(),
             retries: Counter::default(),
             login: phase("login"),
             answer: phase("answer"),
@@ -199,6 +199,15 @@ impl DeliveryMetrics {
     pub fn claim_lost(&self) {
         self.claims_lost.inc();
     }
+}
+
+/// Every reason, from the start on: of a counter that appears with its first dead letter nobody sees that it grew.
+fn dead_letters() -> Family<ReasonLabel, Counter> {
+    let family = Family::default();
+    for reason in DeadLetterReason::words() {
+        drop(family.get_or_create(&ReasonLabel { reason }));
+    }
+    family
 }
 
 /// Logins at `authorizationUrl`.

@@ -10,6 +10,7 @@ pub(crate) mod pages;
 pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod promql;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod rest;

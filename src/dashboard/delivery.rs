@@ -24,6 +24,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::explanation::Standing;
 use crate::domain::ids::{DeliveryId, EventId, WebhookId};
 use crate::domain::permission::{Operate, Read};
+use crate::domain::trial::{RequestPreview, Unpresentable};
 use crate::store::records::{DeliveryChange, DeliveryDetail};
 
 pub(super) fn routes() -> Router<Dashboard> {
@@ -88,12 +89,18 @@ pub(super) struct Part {
 async fn show(State(dash): State<Dashboard>, visitor: May<Read>, Path(id): Path<String>, Query(query): Query) -> Page {
     let id: DeliveryId = id.parse().map_err(|_| PageError::NotFound)?;
     let detail = dash.store.delivery(visitor.scope(), id).await?.ok_or(PageError::NotFound)?;
-    let event = dash.store.event(visitor.scope(), detail.summary.delivery.event_id).await?;
-    let payload = event.map(|detail| detail.event.payload).unwrap_or_default();
-    page(&view(&dash, &visitor, detail, &payload, query.get("done")))
+    let event = dash.store.event(visitor.scope(), detail.summary.delivery.event_id).await?.ok_or(PageError::NotFound)?.event;
+    let request = dash.trials.preview(detail.webhook.clone(), &event).await;
+    page(&view(&dash, &visitor, detail, request, query.get("done")))
 }
 
-fn view(dash: &Dashboard, visitor: &Visitor, detail: DeliveryDetail, payload: &[u8], done: Option<&str>) -> DeliveryPage {
+fn view(
+    dash: &Dashboard,
+    visitor: &Visitor,
+    detail: DeliveryDetail,
+    request: Result<RequestPreview, Unpresentable>,
+    done: Option<&str>,
+) -> DeliveryPage {
     let w = visitor.language.words();
     let (summary, webhook) = (detail.summary, detail.webhook);
     let delivery = &summary.delivery;
@@ -118,7 +125,7 @@ fn view(dash: &Dashboard, visitor: &Visitor, detail: DeliveryDetail, payload: &[
         created_at: dash.moment(delivery.created_at),
         finished_at: delivery.finished_at.map(|time| dash.moment(time)),
         attempts: detail.attempts.iter().rev().map(|attempt| AttemptView::of(dash, w, attempt)).collect(),
-        request: Request::of(&webhook.definition, &summary.subject, payload),
+        request: request.map_or_else(Request::none, Request::from),
         may_redeliver: may_operate && delivery.state != DeliveryState::InFlight,
         may_cancel: may_operate && delivery.state == DeliveryState::Pending,
         webhook: webhook.definition.name,

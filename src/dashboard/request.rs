@@ -1,10 +1,7 @@
-//! A request as text, as it is sent by a definition: what secrets it carries is masked.
+//! A request as text: as it is sent, with what it carries of secrets masked.
 
-use secrecy::ExposeSecret as _;
-
-use crate::domain::authorization::mask_authorization;
-use crate::domain::headers::Headers;
-use crate::domain::webhook::{AuthorizationPlan, WebhookDefinition};
+use crate::domain::method::Method;
+use crate::domain::trial::{LoginPreview, RequestPreview, Unpresentable};
 
 /// How much of a payload is shown.
 const MOST_SHOWN: usize = 64 * 1_024;
@@ -21,19 +18,24 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn of(definition: &WebhookDefinition, subject: &str, payload: &[u8]) -> Self {
-        let url = definition.url.for_subject(subject).map_or_else(|_| definition.url.as_str().to_owned(), String::from);
-        let shown = payload.get(..MOST_SHOWN).unwrap_or(payload);
+    fn of(method: Method, url: &str, headers: Vec<(String, String)>, body: Option<&[u8]>) -> Self {
+        let shown = body.map(|body| body.get(..MOST_SHOWN).unwrap_or(body));
         Self {
-            line: format!("{} {url}", definition.method.as_str()),
-            headers: headers(definition),
-            body: definition.method.carries_body().then(|| String::from_utf8_lossy(shown).into_owned()),
-            is_cut: payload.len() > MOST_SHOWN,
+            line: format!("{} {url}", method.as_str()),
+            headers,
+            body: shown.map(|shown| String::from_utf8_lossy(shown).into_owned()),
+            is_cut: body.is_some_and(|body| body.len() > MOST_SHOWN),
         }
     }
 
+    /// Why there is none.
+    #[expect(clippy::needless_pass_by_value, reason = "it stands where an error is mapped")]
+    pub(super) fn none(why: Unpresentable) -> Self {
+        Self { line: why.to_string(), headers: Vec::new(), body: None, is_cut: false }
+    }
+
     /// All of it on one sheet.
-    pub(super) fn into_text(self) -> String {
+    fn into_text(self) -> String {
         let headers = self.headers.into_iter().map(|(name, value)| format!("{name}: {value}"));
         let head: Vec<String> = std::iter::once(self.line).chain(headers).collect();
         let body = self.body.map(|body| format!("\n\n{body}")).unwrap_or_default();
@@ -41,16 +43,18 @@ impl Request {
     }
 }
 
-fn headers(definition: &WebhookDefinition) -> Vec<(String, String)> {
-    let own = definition.headers.as_ref();
-    let own = own.into_iter().flat_map(Headers::masked).map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let authorization = match definition.authorization.plan() {
-        AuthorizationPlan::None => None,
-        AuthorizationPlan::Fixed(fixed) => Some(mask_authorization(fixed.expose_secret())),
-        AuthorizationPlan::LogIn(_) => {
-            let scheme = definition.authorization.header_auth.as_deref().unwrap_or("Bearer");
-            Some(format!("{scheme} ****").trim().to_owned())
-        }
-    };
-    own.chain(authorization.map(|value| ("Authorization".to_owned(), value))).collect()
+impl From<RequestPreview> for Request {
+    fn from(preview: RequestPreview) -> Self {
+        let RequestPreview { method, url, headers, body, .. } = preview;
+        Self::of(method, &url, headers, body.as_deref())
+    }
+}
+
+/// What would be sent, the login first where there is one.
+pub(super) fn in_turn(mut preview: RequestPreview) -> String {
+    let login = preview.login.take().map(|LoginPreview { method, url, headers, body }| {
+        let login = Request::of(method, &url, headers, body.as_deref());
+        format!("{}\n\n\n", login.into_text())
+    });
+    format!("{}{}", login.unwrap_or_default(), Request::from(preview).into_text())
 }

@@ -14,10 +14,9 @@ use super::visitor::May;
 use super::webhook::id_of;
 use super::webhooks::PATH;
 use super::words::Words;
-use crate::domain::event::EventType;
 use crate::domain::permission::Operate;
-use crate::domain::trial::{EXAMPLE_SUBJECT, example};
 use crate::management::edition::Edition;
+use crate::management::trial::{WantedExample, example_for};
 use crate::management::webhooks;
 
 pub(super) fn routes() -> Router<Dashboard> {
@@ -38,9 +37,7 @@ async fn test(State(dash): State<Dashboard>, visitor: May<Operate>, Path(id): Pa
     let (w, now) = (visitor.language.words(), dash.clock.now());
     let webhook = webhooks::find(dash.desk(), visitor.scope(), id_of(&id)?, Edition::V1).await?;
     let frame = Frame::of(&visitor, Section::Webhooks, format!("{}: {}", w.test, webhook.definition.name), None);
-    let event_type = webhook.definition.events.first().cloned().unwrap_or_else(EventType::document_finished);
-    let mut event = example(dash.ids.next(now), webhook.client_id, event_type, EXAMPLE_SUBJECT.to_owned(), now);
-    dash.catalogs.make_typical(&mut event);
+    let event = example_for(dash.desk(), &webhook, WantedExample::default(), now);
     let back = format!("{PATH}/{}", webhook.id);
     let attempt = dash.trials.test(webhook, &event).await.map_err(|_| PageError::Conflict(Clash::TestUnderWay))?;
     page(&TrialPage { frame, w, attempt: AttemptView::of(&dash, w, &attempt), back })

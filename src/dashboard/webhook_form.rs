@@ -11,13 +11,14 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::Page;
 use super::error::PageError;
 use super::frame::{Frame, Section, page_with};
 use super::messages::in_words;
 use super::pairs::{Form, Pairs};
-use super::request::Request;
+use super::request::in_turn;
 use super::state::Dashboard;
 use super::view::Choice;
 use super::visitor::{May, Visitor};
@@ -31,13 +32,9 @@ use crate::domain::webhook::{Webhook, WebhookDefinition};
 use crate::management::change::{Change, restore_masked};
 use crate::management::edition::Edition;
 use crate::management::fields::{FieldError, Invalid};
+use crate::management::trial::{WantedExample, example_for};
 use crate::management::{Refusal, definition, webhooks};
 use crate::store::records::Page as StorePage;
-
-/// What a preview is about.
-const SAMPLE_ID: &str = "bc1bc4ea-0000-4000-8000-000000000001";
-const SAMPLE: &str =
-    r#"{"id": "bc1bc4ea-0000-4000-8000-000000000001", "type": 1, "fileType": "pdf", "status": 1, "statusDesc": "FINISHED"}"#;
 
 /// Up to so many clients are offered to choose from.
 const MOST_CLIENTS: u32 = 200;
@@ -127,7 +124,10 @@ async fn form_page(
         clients: clients(dash, visitor, webhook, form.get("clientId").unwrap_or_default()).await?,
         errors: errors.map(|errors| Errors::of(w, &errors)).unwrap_or_default(),
         action: if id.is_empty() { format!("{PATH}/new") } else { format!("{back}/edit") },
-        preview: webhook.map(|webhook| preview(&webhook.definition)),
+        preview: match webhook {
+            Some(webhook) => Some(preview(dash, webhook.clone()).await),
+            None => None,
+        },
         back,
         id,
         fields,
@@ -203,14 +203,21 @@ struct Checked {
 
 async fn check(State(dash): State<Dashboard>, visitor: May<ManageWebhooks>, Form(form): Form) -> Page {
     let stored = match form.get("id") {
-        Some(id) => Some(webhooks::find(dash.desk(), visitor.scope(), id_of(id)?, Edition::V1).await?.definition),
+        Some(id) => Some(webhooks::find(dash.desk(), visitor.scope(), id_of(id)?, Edition::V1).await?),
         None => None,
     };
-    let (object, errors) = WebhookFields::filled(&form, stored.as_ref()).object();
+    let definition = stored.as_ref().map(|stored| &stored.definition);
+    let (object, errors) = WebhookFields::filled(&form, definition).object();
     let w = visitor.language.words();
-    let checked = match parsed(&dash, &object, stored.as_ref()) {
-        Ok(definition) if errors.is_empty() => Checked { errors: Errors::default(), preview: Some(preview(&definition)) },
-        _ => Checked { errors: Errors::of(w, &all_errors(&dash, &object, stored.as_ref(), errors)), preview: None },
+    let checked = match parsed(&dash, &object, definition) {
+        Ok(definition) if errors.is_empty() => {
+            let nobody = || ClientId::from(Uuid::nil());
+            let unsaved =
+                || webhooks::unsaved(dash.desk(), client_of(&visitor, &form).unwrap_or_else(nobody), definition.clone(), dash.clock.now());
+            let webhook = stored.map_or_else(unsaved, |stored| Webhook { definition: definition.clone(), ..stored });
+            Checked { errors: Errors::default(), preview: Some(preview(&dash, webhook).await) }
+        }
+        _ => Checked { errors: Errors::of(w, &all_errors(&dash, &object, definition, errors)), preview: None },
     };
     Ok(Json(checked).into_response())
 }
@@ -237,6 +244,8 @@ fn all_errors(
     errors
 }
 
-fn preview(definition: &WebhookDefinition) -> String {
-    Request::of(definition, SAMPLE_ID, SAMPLE.as_bytes()).into_text()
+/// What would be sent for an example, or why nothing would be.
+async fn preview(dash: &Dashboard, webhook: Webhook) -> String {
+    let event = example_for(dash.desk(), &webhook, WantedExample::default(), dash.clock.now());
+    dash.trials.preview(webhook, &event).await.map_or_else(|refused| refused.to_string(), in_turn)
 }

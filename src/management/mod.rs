@@ -12,6 +12,7 @@ pub(crate) mod fields;
 pub(crate) mod keys;
 pub(crate) mod settled;
 pub(crate) mod signing;
+pub(crate) mod trial;
 pub(crate) mod webhooks;
 
 pub use self::keys::KeyEdition;

@@ -10,6 +10,7 @@ use super::edition::Edition;
 use super::{By, Desk, Refusal};
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::signature::SigningKeys;
+use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Webhook, WebhookDefinition, WebhookState};
 use crate::store::records::{Scope, WebhookWrite};
 
@@ -27,8 +28,17 @@ pub(crate) async fn create(
     let definition = definition::parse(&edition.known(body), edition, desk.rules)?;
     client_certificate::refuse_expired(&definition, None, by.now())?;
     catalog::ensure_key(desk, by, client_id, &definition).await?;
-    let now = by.now();
-    let webhook = Webhook {
+    let webhook = unsaved(desk, client_id, definition, by.now());
+    let most = catalog::most_per_event(desk, &webhook.definition);
+    match desk.store.insert_webhook(webhook.clone(), most, Some(by.actor)).await? {
+        WebhookWrite::Stored => Ok(webhook),
+        refused => Err(refusal(refused, &webhook.definition)),
+    }
+}
+
+/// A webhook of a client that is not stored (yet).
+pub(crate) fn unsaved(desk: Desk<'_>, client_id: ClientId, definition: WebhookDefinition, now: Timestamp) -> Webhook {
+    Webhook {
         id: desk.ids.next(now),
         client_id,
         version: 1,
@@ -37,11 +47,6 @@ pub(crate) async fn create(
         state: WebhookState::Active,
         created_at: now,
         updated_at: now,
-    };
-    let most = catalog::most_per_event(desk, &webhook.definition);
-    match desk.store.insert_webhook(webhook.clone(), most, Some(by.actor)).await? {
-        WebhookWrite::Stored => Ok(webhook),
-        refused => Err(refusal(refused, &webhook.definition)),
     }
 }
 

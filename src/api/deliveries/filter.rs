@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 
 use super::super::openapi::Time;
 use super::super::query::{PageParameters, Query};
+use crate::domain::attempt::FailureReason;
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
 use crate::domain::event::EventType;
 use crate::domain::ids::{EventId, WebhookId};
@@ -57,5 +58,11 @@ pub(super) fn read<P>(query: &mut Query<P>, scope: Scope, state: Option<Delivery
         from: query.time("from"),
         to: query.time("to"),
     };
-    filter.given_up_for(query.word("reason", DeadLetterReason::parse, "must be the reason of a dead letter, such as exhausted"))
+    filter.given_up_for(query.word("reason", reason, "must be the reason of a dead letter, such as exhausted"))
+}
+
+/// A reason by its word. A status ends no delivery by itself, so nothing is found by that.
+fn reason(word: &str) -> Option<DeadLetterReason> {
+    let status = || (word == "status").then_some(DeadLetterReason::Permanent(FailureReason::Status(0)));
+    DeadLetterReason::parse(word).or_else(status)
 }

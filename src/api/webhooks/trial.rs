@@ -18,10 +18,10 @@ use crate::domain::event::{Event, EventType, MAX_SUBJECT_CHARS};
 use crate::domain::ids::{EventId, WebhookId};
 use crate::domain::method::Method;
 use crate::domain::permission::{ManageWebhooks, Operate};
-use crate::domain::signature::SigningKeys;
-use crate::domain::trial::{EXAMPLE_SUBJECT, LoginPreview, RequestPreview, Unpresentable, example};
-use crate::domain::webhook::{Webhook, WebhookState};
+use crate::domain::trial::{LoginPreview, RequestPreview, Unpresentable};
+use crate::domain::webhook::Webhook;
 use crate::management::edition::Edition;
+use crate::management::trial::{WantedExample, example_for};
 use crate::management::{definition, webhooks};
 
 /// What the example is about.
@@ -141,30 +141,17 @@ fn unsaved(api: &Api, caller: &Caller, object: &Map<String, Value>) -> Result<We
         return Err(ApiError::field("definition", "must be a JSON object"));
     };
     let definition = definition::parse(&Edition::V1.known(written.clone()), Edition::V1, api.desk().rules)?;
-    let now = api.clock.now();
-    Ok(Webhook {
-        id: api.ids.next(now),
-        client_id: caller.client_id()?,
-        version: 1,
-        definition,
-        signing_keys: SigningKeys::default(),
-        state: WebhookState::Active,
-        created_at: now,
-        updated_at: now,
-    })
+    Ok(webhooks::unsaved(api.desk(), caller.client_id()?, definition, api.clock.now()))
 }
 
-/// The example that is asked for; by default of the webhook's first type.
+/// The example that is asked for.
 fn wanted_example(api: &Api, webhook: &Webhook, object: &Map<String, Value>) -> Result<Event, ApiError> {
     let mut fields = Fields::of(object);
     let subject = fields.optional("subject", |value| text(value, 1..=MAX_SUBJECT_CHARS));
     let event_type = fields.optional("type", event_type);
     fields.finish(Some(()))?;
-    let event_type = event_type.or_else(|| webhook.definition.events.first().cloned()).unwrap_or_else(EventType::document_finished);
-    let (now, subject) = (api.clock.now(), subject.unwrap_or(EXAMPLE_SUBJECT).to_owned());
-    let mut event = example(api.ids.next(now), webhook.client_id, event_type, subject, now);
-    api.catalogs.make_typical(&mut event);
-    Ok(event)
+    let wanted = WantedExample { subject: subject.map(str::to_owned), event_type };
+    Ok(example_for(api.desk(), webhook, wanted, api.clock.now()))
 }
 
 impl From<RequestPreview> for PreviewView {

@@ -192,6 +192,7 @@ async fn lists_are_filtered_by_every_parameter() {
         ("from=2024-04-11T17:12:40%2B00:00&state=dead_lettered".to_owned(), vec![]),
         ("reason=exhausted".to_owned(), vec![first.clone()]),
         ("reason=gone".to_owned(), vec![]),
+        ("reason=status".to_owned(), vec![]),
         ("reason=exhausted&state=pending".to_owned(), vec![first.clone()]),
     ];
 

@@ -94,8 +94,10 @@ async fn a_form_is_checked_while_it_is_filled_in_and_shows_what_would_be_sent() 
 
     assert_eq!(fine["errors"], json!({}));
     let preview = fine["preview"].as_str().unwrap();
-    assert!(preview.starts_with("PUT https://archive.example/documents/bc1bc4ea-"), "{preview}");
-    assert!(preview.contains("X-Api-Key: ****\n") && preview.contains("Authorization: Bearer ****"), "{preview}");
+    // As the API shows it: the login, and then the request.
+    assert!(preview.contains("\n\n\nPUT https://archive.example/documents/00000000-0000-4000-8000-000000000000?x=1\n"), "{preview}");
+    assert!(preview.contains("\nx-api-key: ****\n") && preview.contains("\nauthorization: Bearer ****\n"), "{preview}");
+    assert!(preview.contains("\nwebhook-id: ") && preview.contains(r#""status":1"#), "{preview}");
     let fields: Vec<&str> = broken["errors"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!((fields, &broken["preview"]), (vec!["retry", "url"], &Value::Null));
     assert_eq!(stored(&rest, &tenant.admin).await, Vec::<Value>::new());

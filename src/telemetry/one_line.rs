@@ -89,6 +89,13 @@ mod tests {
     }
 
     #[test]
+    fn each_of_them_alone_is_spelled_out_too() {
+        for (character, spelled) in [('\n', "\\n"), ('\r', "\\r"), ('\x1b', "\\u001b"), ('\u{2028}', "\\u2028"), ('\u{202e}', "\\u202e")] {
+            assert_eq!(on_one_line(format!("a{character}ERROR forged\n").as_bytes()), format!("a{spelled}ERROR forged\n"));
+        }
+    }
+
+    #[test]
     fn a_line_of_json_means_the_same_afterwards() {
         let event = serde_json::json!({"id": "a\u{2028}b\u{202e}c\nd"});
 

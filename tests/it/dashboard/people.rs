@@ -64,6 +64,17 @@ async fn nobody_gives_more_than_they_have() {
 }
 
 #[tokio::test]
+async fn the_audit_says_from_where_a_page_was_sent() {
+    let scene = Scene::new().await;
+    let admin = Browser::signed_in(&scene.rest, &scene.tenant.admin).await.at("::ffff:192.0.2.7");
+
+    admin.post(&format!("/dashboard/webhooks/{}/pause", scene.webhook), &[]).await;
+
+    let list = scene.rest.get(&format!("/v1/audit?objectId={}", scene.webhook)).key(&scene.tenant.admin).send().await.expect(200);
+    assert_eq!((&list["items"][0]["action"], &list["items"][0]["actor"]["remoteAddress"]), (&"pause".into(), &"192.0.2.7".into()));
+}
+
+#[tokio::test]
 async fn the_last_root_key_stays() {
     let rest = Rest::new().await;
     let root = Browser::signed_in(&rest, ROOT_KEY).await;

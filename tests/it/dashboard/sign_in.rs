@@ -8,6 +8,21 @@ use crate::support::pages::Browser;
 use crate::support::rest::{ROOT_KEY, Rest, RestSetup};
 
 #[tokio::test]
+async fn a_session_ends_with_its_key() {
+    let rest = Rest::new().await;
+    let tenant = rest.tenant("acme").await;
+    let wanted = json!({"clientId": tenant.id, "role": "viewer", "expiresAt": "2024-04-11T14:13:33.741194-03:00"});
+    let key = rest.post("/v1/api-keys").json(&wanted).send().await.expect(201)["key"].as_str().unwrap().to_owned();
+    let viewer = Browser::signed_in(&rest, &key).await;
+
+    rest.clock.advance(Duration::from_secs(59));
+    viewer.page("/dashboard").await;
+    rest.clock.advance(Duration::from_secs(1));
+
+    assert_eq!(viewer.get("/dashboard").await.status.as_u16(), 303);
+}
+
+#[tokio::test]
 async fn every_page_asks_who_is_there_and_comes_back_to_what_was_wanted() {
     let rest = Rest::new().await;
     let nobody = Browser::new(&rest);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use webhook_dispatcher::domain::attempt::{AttemptOutcome, FailureReason};
 use webhook_dispatcher::domain::client_certificate::ClientCertificate;
 use webhook_dispatcher::domain::ids::DeliveryId;
+use webhook_dispatcher::egress::EgressSettings;
 
 use super::tls::dispatcher;
-use crate::support::dispatcher::Dispatcher;
+use crate::support::dispatcher::{Dispatcher, Setup};
+use crate::support::names::ScriptedNames;
 use crate::support::receiver::Receiver;
 use crate::support::tls::Authority;
 
@@ -68,6 +70,26 @@ async fn two_webhooks_of_one_receiver_show_each_its_own() {
     assert_eq!(outcome(&app, first).await, AttemptOutcome::Delivered);
     assert_eq!(outcome(&app, second).await, AttemptOutcome::Retryable(FailureReason::Tls));
     assert_eq!(outcome(&app, third).await, AttemptOutcome::Delivered);
+}
+
+#[tokio::test]
+async fn a_certificate_opens_no_port_beside_the_one_that_may_be_called() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let receiver = Receiver::speaking_tls(servers.server_for(NAME, &clients)).await;
+    let other = Receiver::speaking_tls(servers.server_for(NAME, &clients)).await;
+    let names = ScriptedNames::new();
+    names.say(NAME, &[&["127.0.0.1"]]);
+    let egress = EgressSettings { ca_file: Some(servers.file()), ..EgressSettings::default() };
+    let allow: &[&str] = vec![&*format!("127.0.0.1:{}", receiver.address.port()).leak()].leak();
+    let app = Dispatcher::with(Setup { allow, egress, names, ..Setup::default() }).await;
+    let certificate = clients.client("client.test");
+
+    let allowed = send(&app, &receiver, Some(Arc::clone(&certificate))).await;
+    let refused = send(&app, &other, Some(certificate)).await;
+
+    assert_eq!(outcome(&app, allowed).await, AttemptOutcome::Delivered);
+    assert_eq!(outcome(&app, refused).await, AttemptOutcome::Permanent(FailureReason::AddressNotAllowed));
+    assert_eq!(other.seen().len(), 0);
 }
 
 #[tokio::test]

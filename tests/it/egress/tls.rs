@@ -60,6 +60,17 @@ async fn an_authority_in_the_file_is_trusted_beside_the_systems() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_knows_nothing_newer_than_tls_1_2_is_called() {
+    let authority = Authority::new();
+    let receiver = Receiver::speaking_tls(authority.server_of_tls_1_2(NAME)).await;
+
+    let (outcome, detail) = attempt(&dispatcher(Some(&authority)).await, NAME, receiver.address.port()).await;
+
+    assert_eq!(outcome, AttemptOutcome::Delivered, "{detail}");
+    assert_eq!(receiver.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn a_certificate_for_another_name_is_not_trusted() {
     let authority = Authority::new();
     let receiver = Receiver::speaking_tls(authority.server(NAME)).await;

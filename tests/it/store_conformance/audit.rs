@@ -1,12 +1,16 @@
 //! What people change leaves an entry that says who, what and from where; nobody alters it afterwards.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 use webhook_dispatcher::domain::audit::{Action, Actor, AuditEntry, ObjectKind};
+use webhook_dispatcher::domain::catalog::{CatalogKey, ClientCatalog};
 use webhook_dispatcher::domain::client::Role;
 use webhook_dispatcher::domain::ids::{AuditEntryId, ClientId};
+use webhook_dispatcher::domain::signature::{RsaAlgorithm, RsaSecret, Scheme, SigningKey, SigningSecret};
+use webhook_dispatcher::domain::time::Timestamp;
 use webhook_dispatcher::domain::webhook::WebhookState;
 use webhook_dispatcher::store::records::{AuditFilter, DeliveryChange, KeyDeletion, Page, RetentionStep, Scope, WebhookWrite};
 
@@ -120,6 +124,33 @@ pub(super) async fn clients_keys_and_deliveries_leave_entries_too(world: World) 
     assert_eq!(story, expected);
 }
 
+pub(super) async fn keys_that_sign_and_what_is_settled_for_catalogues_leave_entries_too(world: World) {
+    let client = world.client().await;
+    let webhook = world.webhook(client).await;
+    let by = |seconds| Some(admin(&world, client, seconds));
+    let secret = SigningSecret::new(Scheme::HmacSha256, &[7; 32]).unwrap();
+    let key = SigningKey { id: world.ids.next(at(501)), secret, created_at: at(501), valid_until: None };
+    world.store.rotate_signing_key(Scope::All, webhook, key, Duration::ZERO, at(501), by(501)).await.unwrap();
+    let mut settled = ClientCatalog::new(world.ids.next(at(502)), client, "grafeno".parse().unwrap(), at(502));
+    settled.settings.insert("tenant".to_owned(), json!("acme"));
+    world.store.settle_catalog(settled.clone(), by(502)).await.unwrap();
+    settled.version = 1;
+    let secret = RsaSecret::generate().unwrap();
+    let algorithm = RsaAlgorithm::Pkcs1Sha256;
+    settled.add_key(CatalogKey { id: world.ids.next(at(503)), algorithm, secret, created_at: at(503) });
+    world.store.settle_catalog(settled.clone(), by(503)).await.unwrap();
+    settled.version = 2;
+    world.store.settle_catalog(settled.clone(), by(504)).await.unwrap();
+
+    let catalog = settled.id.as_uuid();
+    let expected = [
+        (Action::RotateSecret, ObjectKind::Catalog, catalog),
+        (Action::Update, ObjectKind::Catalog, catalog),
+        (Action::RotateSecret, ObjectKind::Webhook, webhook.as_uuid()),
+    ];
+    assert_eq!(story(&world).await, expected);
+}
+
 pub(super) async fn entries_are_found_by_scope_object_and_time_in_pages(world: World) {
     let (acme, other) = (world.client().await, world.client().await);
     let mut made = Vec::new();
@@ -142,12 +173,28 @@ pub(super) async fn entries_are_found_by_scope_object_and_time_in_pages(world: W
     assert_eq!(page.iter().map(|entry| entry.change.object_id).collect::<Vec<_>>(), [made[1]]);
 }
 
+/// Removes entries from before then, one at a time.
+fn expired_before(audit_before: Timestamp) -> RetentionStep {
+    let far = at(400);
+    RetentionStep {
+        finished_before: far,
+        dead_letters_before: far,
+        idempotency_before: far,
+        statistics_before: far,
+        audit_before,
+        limit: 1,
+    }
+}
+
 pub(super) async fn the_database_refuses_to_alter_entries(world: World) {
     let client = world.client().await;
     world.store.insert_webhook(world.new_webhook(client), None, Some(admin(&world, client, 500))).await.unwrap();
+    world.store.remove_expired(expired_before(at(400))).await.unwrap();
     let before = all(&world).await;
 
-    for sql in ["update audit_entry set role = 'viewer'", "delete from audit_entry", "delete from audit_kept"] {
+    let set_back = ["update audit_kept set since = '5'", "update audit_kept set since = '-infinity'"];
+    let remove = ["delete from audit_entry", "delete from audit_kept", "truncate audit_entry", "truncate audit_kept"];
+    for sql in ["update audit_entry set role = 'viewer'"].iter().chain(&remove).chain(&set_back) {
         assert!(!world.database.allows(sql).await, "{sql}");
     }
 
@@ -159,15 +206,7 @@ pub(super) async fn entries_go_by_their_age_alone_oldest_first(world: World) {
     for seconds in [501, 502, 503] {
         world.store.insert_webhook(world.new_webhook(client), None, Some(admin(&world, client, seconds))).await.unwrap();
     }
-    let far = at(400);
-    let step = RetentionStep {
-        finished_before: far,
-        dead_letters_before: far,
-        idempotency_before: far,
-        statistics_before: far,
-        audit_before: at(503),
-        limit: 1,
-    };
+    let step = expired_before(at(503));
     let left = async || all(&world).await.iter().map(|entry| entry.actor.at).collect::<Vec<_>>();
 
     assert_eq!(world.store.remove_expired(step).await.unwrap().audit_entries, 1);

@@ -228,6 +228,7 @@ conformance_suite! {
     audit::every_change_of_a_webhook_leaves_its_entry,
     audit::what_changes_nothing_leaves_no_entry,
     audit::clients_keys_and_deliveries_leave_entries_too,
+    audit::keys_that_sign_and_what_is_settled_for_catalogues_leave_entries_too,
     audit::entries_are_found_by_scope_object_and_time_in_pages,
     audit::the_database_refuses_to_alter_entries,
     audit::entries_go_by_their_age_alone_oldest_first,

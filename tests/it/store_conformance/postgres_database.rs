@@ -62,10 +62,12 @@ impl Database for PostgresDatabase {
         self.sql(sql).is_ok()
     }
 
-    /// The file of the table, with what was overwritten in it.
+    /// The files of the tables, with what was overwritten in them.
     async fn stolen(&self) -> Vec<u8> {
         self.sql("checkpoint").unwrap();
-        self.sql("select encode(pg_read_binary_file(pg_relation_filepath('webhook')), 'escape')").unwrap().into_bytes()
+        let files = "select encode(pg_read_binary_file(pg_relation_filepath(oid)), 'escape') from pg_class
+            where relkind = 'r' and relnamespace = 'public'::regnamespace";
+        self.sql(files).unwrap().into_bytes()
     }
 }
 

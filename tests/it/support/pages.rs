@@ -7,11 +7,12 @@ pub(crate) struct Browser<'r> {
     rest: &'r Rest,
     cookie: Option<String>,
     language: &'static str,
+    address: Option<&'static str>,
 }
 
 impl<'r> Browser<'r> {
     pub(crate) fn new(rest: &'r Rest) -> Self {
-        Self { rest, cookie: None, language: "en" }
+        Self { rest, cookie: None, language: "en", address: None }
     }
 
     /// Somebody who has signed in with this key.
@@ -25,6 +26,11 @@ impl<'r> Browser<'r> {
 
     pub(crate) fn reading(mut self, language: &'static str) -> Self {
         self.language = language;
+        self
+    }
+
+    pub(crate) fn at(mut self, address: &'static str) -> Self {
+        self.address = Some(address);
         self
     }
 
@@ -51,6 +57,9 @@ impl<'r> Browser<'r> {
 
     async fn send(&self, method: &str, path: &str, form: &str) -> Answer {
         let mut call = self.rest.call(method, path).without("X-API-KEY").header("Accept-Language", self.language);
+        if let Some(address) = self.address {
+            call = call.from(address);
+        }
         if let Some(cookie) = &self.cookie {
             call = call.header("Cookie", cookie);
         }

@@ -8,7 +8,8 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::version::TLS12;
+use rustls::{ALL_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
@@ -71,18 +72,23 @@ impl Authority {
 
     /// TLS of a server called `name`.
     pub(crate) fn server(&self, name: &str) -> TlsAcceptor {
-        self.acceptor(name, None)
+        self.acceptor(name, None, ALL_VERSIONS)
+    }
+
+    /// TLS of a server called `name` that knows nothing newer than version 1.2.
+    pub(crate) fn server_of_tls_1_2(&self, name: &str) -> TlsAcceptor {
+        self.acceptor(name, None, &[&TLS12])
     }
 
     /// TLS of a server called `name` that answers only to those who show a certificate of `clients`.
     pub(crate) fn server_for(&self, name: &str, clients: &Self) -> TlsAcceptor {
-        self.acceptor(name, Some(clients))
+        self.acceptor(name, Some(clients), ALL_VERSIONS)
     }
 
-    fn acceptor(&self, name: &str, clients: Option<&Self>) -> TlsAcceptor {
+    fn acceptor(&self, name: &str, clients: Option<&Self>, versions: &[&'static SupportedProtocolVersion]) -> TlsAcceptor {
         let issued = self.issue(name);
         let provider = Arc::new(default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).unwrap();
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some(clients) => {

@@ -66,6 +66,7 @@ async fn what_somebody_has_ticked_stays_ticked_while_more_arrives() {
     operator.signs_in(&site.key("operator").await).await;
     operator.goes_to("/dashboard/dead-letters").await;
     operator.ticks("invoice-1").await;
+    operator.finds_out("document.activeElement.blur();").await;
 
     site.hands_in("invoice-2").await;
 

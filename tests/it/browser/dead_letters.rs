@@ -35,12 +35,12 @@ async fn dead_letters_are_grouped_chosen_counted_and_redelivered_to_the_last() {
     operator.sees("It will be delivered again.").await;
     operator.sees("archive schedule ended 4").await;
 
-    operator.fills("Per second", "5").await;
+    operator.fills("Per second", "7").await;
     operator.presses("Only count").await;
     operator.sees("Would be sent again: 4").await;
     operator.presses("Begin").await;
     operator.sees("It has begun.").await;
-    operator.sees("archive: schedule ended done 4 / 4 5").await;
+    operator.sees("archive: schedule ended done 4 / 4 7 20").await;
     operator.sees("No dead letters.").await;
     site.receiver.until_seen(12).await;
     operator.leaves().await;

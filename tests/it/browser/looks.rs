@@ -65,6 +65,9 @@ const CRUSHED: &str = r"
     });
     return crushed.map((element) => `${element.tagName}.${element.className} “${own(element).trim().slice(0, 40)}”`);";
 
+/// In which ways a page is looked at, and how its pictures end.
+const WAYS: [(Look, &str); 3] = [(Look::Light, "light"), (Look::Dark, "dark"), (Look::Phone, "phone")];
+
 /// A page with a name for its pictures.
 type Shown = (&'static str, String);
 
@@ -112,35 +115,60 @@ async fn after_a_day_at_work() -> (Site, Vec<Shown>) {
     (site, pages)
 }
 
-/// Looks at a page in every way, and tells what is wrong with it.
-async fn look_at(visitor: &Person, (name, path): &Shown) -> Vec<String> {
+/// Looks at a page in these ways, and tells what is wrong with it.
+async fn look_at(visitor: &Person, (name, path): &Shown, ways: &[(Look, &str)]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (look, suffix) in [(Look::Light, "light"), (Look::Dark, "dark"), (Look::Phone, "phone")] {
-        visitor.puts_on(look).await;
+    for (look, suffix) in ways {
+        visitor.puts_on(*look).await;
         visitor.goes_to(path).await;
-        visitor.takes_a_picture(&format!("{name}-{suffix}")).await;
-        visitor.finds_out("for (const details of document.querySelectorAll('details')) details.open = true;").await;
-        let texts = visitor.finds_out(FAINT).await;
-        let (spilled, crushed) = (visitor.finds_out(SPILLED).await, visitor.finds_out(CRUSHED).await);
-        assert!(texts["looked"].as_u64() >= Some(3), "{path}: {texts}");
-        let found = [("faint", &texts["faint"]), ("spilled", &spilled), ("crushed", &crushed)].into_iter();
-        wrong.extend(found.filter(|(_, found)| **found != json!([])).map(|(what, found)| format!("{path} {look:?} {what} {found:#}")));
-        wrong.extend(visitor.complaints().await.iter().map(|complaint| format!("{path} {look:?} {complaint:?}")));
+        wrong.extend(look_closely(visitor, &format!("{name}-{suffix}")).await);
     }
     wrong
 }
 
+/// Looks at what a button leads to in every way, and tells what is wrong with it.
+async fn look_behind(visitor: &Person, button: &str, (name, path): &Shown) -> Vec<String> {
+    let mut wrong = Vec::new();
+    visitor.goes_to(path).await;
+    visitor.presses(button).await;
+    for (look, suffix) in WAYS {
+        visitor.puts_on(look).await;
+        wrong.extend(look_closely(visitor, &format!("{name}-{suffix}")).await);
+    }
+    wrong
+}
+
+/// Takes a picture, opens what is folded, and tells what is wrong.
+async fn look_closely(visitor: &Person, name: &str) -> Vec<String> {
+    visitor.takes_a_picture(name).await;
+    visitor.finds_out("for (const details of document.querySelectorAll('details')) details.open = true;").await;
+    let texts = visitor.finds_out(FAINT).await;
+    let (spilled, crushed) = (visitor.finds_out(SPILLED).await, visitor.finds_out(CRUSHED).await);
+    assert!(texts["looked"].as_u64() >= Some(3), "{name}: {texts}");
+    let found = [("faint", &texts["faint"]), ("spilled", &spilled), ("crushed", &crushed)].into_iter();
+    let found = found.filter(|(_, found)| **found != json!([])).map(|(what, found)| format!("{name} {what} {found:#}"));
+    found.chain(visitor.complaints().await.iter().map(|complaint| format!("{name} {complaint:?}"))).collect()
+}
+
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver, which tests/run installs"]
-async fn every_page_is_legible_by_day_by_night_and_on_a_phone() {
+async fn every_page_is_legible_by_day_by_night_on_a_phone_and_in_longer_words() {
     let (site, pages) = after_a_day_at_work().await;
     let root = Person::at(site.address()).await;
-    let mut wrong = look_at(&root, &("sign-in", "/dashboard/sign-in".to_owned())).await;
+    let mut wrong = look_at(&root, &("sign-in", "/dashboard/sign-in".to_owned()), &WAYS).await;
     root.puts_on(Look::Light).await;
     root.signs_in(ROOT_KEY).await;
 
     for page in &pages {
-        wrong.extend(look_at(&root, page).await);
+        wrong.extend(look_at(&root, page, &WAYS).await);
+    }
+    let webhook = pages.iter().find(|(name, _)| *name == "webhook").unwrap().1.clone();
+    wrong.extend(look_behind(&root, "Test", &("test", webhook)).await);
+    wrong.extend(look_behind(&root, "New API key", &("new-key", "/dashboard/keys".to_owned())).await);
+    root.goes_to("/dashboard").await;
+    root.presses("Português").await;
+    for page in &pages {
+        wrong.extend(look_at(&root, page, &[(Look::Phone, "phone-pt")]).await);
     }
 
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -38,7 +38,7 @@
 //! | [`alerts`] | operational events: found, logged, sent to whom the operator names |
 //! | [`telemetry`] | logs, metrics and traces |
 //! | [`app`] | the composition root: what is made of what, order of start and stop |
-//! | [`rest`] | a client of the REST interface, for the command line and the demonstration |
+//! | `rest` | a client of the REST interface, for the command line and the demonstration |
 //! | [`demo`] | the whole way of a delivery in one command: dispatcher, receiver, documents, report |
 //! | [`cli`] | the commands |
 //!

@@ -21,6 +21,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::environment::CONFIG;
 use crate::config::{Config, Sources};
+use crate::telemetry::spelled_out;
 
 /// A reliable outbound webhook dispatcher.
 #[derive(Debug, Parser)]
@@ -92,7 +93,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell when standard error is closed.
-            drop(writeln!(io::stderr(), "webhook-dispatcher: {error:#}"));
+            drop(writeln!(io::stderr(), "webhook-dispatcher: {}", told(&error)));
             remote::code_of(&error)
         }
     }
@@ -101,6 +102,11 @@ pub fn main() -> ExitCode {
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+/// An error with its causes. What of it a stranger wrote, as whoever answers at some url, makes no terminal do anything.
+fn told(error: &anyhow::Error) -> String {
+    format!("{error:#}").lines().map(spelled_out).collect::<Vec<_>>().join("\n")
 }
 
 fn config_from_environment() -> Option<PathBuf> {

@@ -8,6 +8,7 @@ use super::client_certificate;
 use super::definition;
 use super::edition::Edition;
 use super::{By, Desk, Refusal};
+use crate::domain::audit;
 use crate::domain::ids::{ClientId, WebhookId};
 use crate::domain::signature::SigningKeys;
 use crate::domain::time::Timestamp;
@@ -73,7 +74,11 @@ pub(crate) async fn update(
         restore_masked(&mut definition, &webhook.definition);
         client_certificate::refuse_expired(&definition, Some(&webhook.definition), by.now())?;
         catalog::ensure_key(desk, by, webhook.client_id, &definition).await?;
+        let before = webhook.clone();
         webhook.definition = definition;
+        if says_the_same(&before, &webhook) {
+            return Ok(before);
+        }
         webhook.updated_at = by.now();
         let most = catalog::most_per_event(desk, &webhook.definition);
         match desk.store.update_webhook(webhook.clone(), most, Some(by.actor)).await? {
@@ -93,6 +98,12 @@ fn refusal(written: WebhookWrite, wanted: &WebhookDefinition) -> Refusal {
         WebhookWrite::Full(events) => catalog::too_many(&events, wanted).into(),
         WebhookWrite::Stored | WebhookWrite::Stale => Refusal::ChangedMeanwhile,
     }
+}
+
+/// Whether a change changes nothing: then nobody is told of one.
+fn says_the_same(before: &Webhook, after: &Webhook) -> bool {
+    let chain = |webhook: &Webhook| webhook.definition.authorization.client_certificate.as_ref().map(|known| known.chain().to_owned());
+    audit::Change::webhook_updated(before, after).is_none() && chain(before) == chain(after)
 }
 
 /// Deletes a webhook.

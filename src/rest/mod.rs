@@ -18,7 +18,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-pub(crate) use self::problem::{Problem, RestError};
+pub(crate) use self::problem::{FieldProblem, Problem, RestError};
 
 use self::patience::Patience;
 use crate::domain::ids::ClientId;
@@ -160,6 +160,22 @@ impl RestClient {
     pub(crate) async fn post_once<T: DeserializeOwned>(&self, path: &str, body: Bytes, idempotency_key: &str) -> Result<T, RestError> {
         let key = HeaderValue::try_from(idempotency_key).ok();
         self.call(Method::Post, path, Some(body), key).await
+    }
+
+    /// Puts `body` in the place of what is at `path`.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) async fn put<T: DeserializeOwned>(&self, path: &str, body: impl Into<Bytes>) -> Result<T, RestError> {
+        self.call(Method::Put, path, Some(body.into()), None).await
+    }
+
+    /// Deletes what is at `path`.
+    ///
+    /// # Errors
+    /// When there is no answer, or a refusal.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), RestError> {
+        self.answer(Method::Delete, path, None, None).await.map(drop)
     }
 
     async fn call<T: DeserializeOwned>(

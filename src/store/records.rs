@@ -210,13 +210,26 @@ pub struct DeliveryFilter {
     pub from: Option<Timestamp>,
     /// Made before this time.
     pub to: Option<Timestamp>,
+    /// Ended at this time or later.
+    pub finished_from: Option<Timestamp>,
 }
 
 impl DeliveryFilter {
     /// All deliveries in `scope`.
     #[must_use]
     pub const fn all(scope: Scope) -> Self {
-        Self { scope, webhook_id: None, event_id: None, state: None, reason: None, event_type: None, subject: None, from: None, to: None }
+        Self {
+            scope,
+            webhook_id: None,
+            event_id: None,
+            state: None,
+            reason: None,
+            event_type: None,
+            subject: None,
+            from: None,
+            to: None,
+            finished_from: None,
+        }
     }
 
     /// Of these, if a reason is given, what was given up for it: dead letters, whatever state was wanted before.

@@ -31,6 +31,9 @@ pub(super) struct DeadLetterParameters {
     /// Made before this time.
     #[schemars(with = "Option<Time>")]
     to: Option<String>,
+    /// Ended at this time or later.
+    #[schemars(with = "Option<Time>")]
+    finished_from: Option<String>,
     #[schemars(flatten)]
     page: PageParameters,
 }
@@ -57,6 +60,7 @@ pub(super) fn read<P>(query: &mut Query<P>, scope: Scope, state: Option<Delivery
         subject: query.text("subject"),
         from: query.time("from"),
         to: query.time("to"),
+        finished_from: query.time("finishedFrom"),
     };
     filter.given_up_for(query.word("reason", reason, "must be the reason of a dead letter, such as exhausted"))
 }

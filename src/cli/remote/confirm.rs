@@ -3,6 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use super::exit::Ended;
+use crate::telemetry::spelled_out;
 
 /// Comes back when a person, or the flag `--yes`, said yes to `question`.
 ///
@@ -16,7 +17,7 @@ pub(super) fn confirm(question: &str, is_confirmed: bool) -> anyhow::Result<()> 
         return Err(Ended::usage(format!("nobody is there to be asked \"{question}\"; say --yes")).into());
     }
     let mut terminal = io::stderr();
-    write!(terminal, "{question} [y/N] ")?;
+    write!(terminal, "{} [y/N] ", spelled_out(question))?;
     terminal.flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

@@ -41,6 +41,11 @@ impl Ended {
         Self { code: USAGE, message: message.to_string() }
     }
 
+    /// A file or a value breaks a rule.
+    pub(super) fn invalid(message: impl Display) -> Self {
+        Self { code: INVALID, message: message.to_string() }
+    }
+
     /// Not everything was done.
     pub(super) fn partly(message: impl Display) -> Self {
         Self { code: PARTLY_DONE, message: message.to_string() }

@@ -5,18 +5,21 @@
 //! - how a command ends: `exit`
 //! - one file or folder per command
 
+mod apply;
 mod attempts;
 mod confirm;
 mod connection;
 mod dead_letters;
 mod deliveries;
 mod exit;
+mod export;
 mod filter;
 mod job;
 mod list;
 mod output;
 mod progress;
 mod stats;
+mod tail;
 mod webhooks;
 
 use std::io;
@@ -30,6 +33,7 @@ use self::dead_letters::DeadLettersArgs;
 use self::deliveries::DeliveriesArgs;
 use self::output::Output;
 use self::stats::StatsArgs;
+use self::tail::TailArgs;
 use self::webhooks::WebhooksArgs;
 use crate::rest::RestClient;
 
@@ -42,12 +46,15 @@ pub(super) enum RemoteCommand {
     /// Lists what a running dispatcher gave up, and sends it again.
     #[command(after_long_help = EXIT_CODES)]
     DeadLetters(DeadLettersArgs),
-    /// Shows the webhooks of a running dispatcher.
+    /// Shows the webhooks of a running dispatcher, writes them to a file, and makes them what a file says.
     #[command(after_long_help = EXIT_CODES)]
     Webhooks(WebhooksArgs),
     /// Tells what became of the attempts of a running dispatcher.
     #[command(after_long_help = EXIT_CODES)]
     Stats(StatsArgs),
+    /// Tells how deliveries end, as they end.
+    #[command(after_long_help = EXIT_CODES)]
+    Tail(TailArgs),
 }
 
 pub(super) fn run(command: RemoteCommand) -> anyhow::Result<()> {
@@ -56,6 +63,7 @@ pub(super) fn run(command: RemoteCommand) -> anyhow::Result<()> {
         RemoteCommand::DeadLetters(args) => connected(args),
         RemoteCommand::Webhooks(args) => connected(args),
         RemoteCommand::Stats(args) => connected(args),
+        RemoteCommand::Tail(args) => connected(args),
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal as _, Write};
 use comfy_table::{LineStyle, Table, TableStyle};
 use serde_json::Value;
 
+use crate::domain::time::Timestamp;
 use crate::telemetry::spelled_out;
 
 /// How much of a text a table shows. Lines with tabs show it all.
@@ -50,6 +51,16 @@ impl<'a> Output<'a> {
         self.block(&text, "")
     }
 
+    /// A line of a file, which stays what it is unless a terminal shows it.
+    pub(super) fn file_line(&mut self, text: &str) -> io::Result<()> {
+        if self.is_terminal { self.line(text) } else { writeln!(self.out, "{text}") }
+    }
+
+    /// Hands on what was written.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     /// A part of a document, on the line that is begun.
     pub(super) fn part(&mut self, text: &str) -> io::Result<()> {
         write!(self.out, "{}", spelled_out(text))
@@ -72,7 +83,7 @@ fn table(columns: Columns, entries: &[Value]) -> String {
     let mut table = Table::new();
     table.load_style(STYLE).set_header(columns.iter().map(|(title, _)| *title));
     for entry in entries {
-        table.add_row(columns.iter().map(|(_, pointer)| cut(cell(entry, pointer))));
+        table.add_row(columns.iter().map(|(_, pointer)| brief(cell(entry, pointer))));
     }
     table.trim_fmt()
 }
@@ -88,8 +99,11 @@ pub(super) fn cell(entry: &Value, pointer: &str) -> String {
     spelled_out(&text).replace('\t', "\\t")
 }
 
-fn cut(text: String) -> String {
-    // Ids are copied from tables, and are short enough.
+/// As much of a value as a table has room for: of a time its seconds, of a text its beginning.
+fn brief(text: String) -> String {
+    if Timestamp::parse_rfc3339(&text).is_some() {
+        return text.chars().take("2024-04-11T14:12:33".len()).collect::<String>().replace('T', " ");
+    }
     if text.chars().count() <= MOST_CHARS {
         return text;
     }
@@ -124,13 +138,13 @@ pub(super) mod tests {
 
     #[test]
     fn a_table_has_titles_and_is_cut_to_a_terminal() {
-        let long = json!({"id": "7", "subject": "x".repeat(1_000)});
+        let long = json!({"id": "7", "subject": "x".repeat(1_000), "inner": {"number": "2024-04-11T14:12:33.741194-03:00"}});
 
         let text = written(true, false, |output| output.rows(COLUMNS, &[long, hostile()]).unwrap());
 
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].contains("subject") && lines[1].contains('─') && lines[2].contains("xxx…"), "{text}");
-        assert!(lines.len() == 4 && lines.iter().all(|line| line.chars().count() < 100), "{text}");
+        assert!(lines[0].contains("subject") && lines[1].contains('─') && lines[2].contains("xxx…  2024-04-11 14:12:33"), "{text}");
+        assert!(lines.len() == 4 && lines.iter().all(|line| line.chars().count() < 110), "{text}");
         assert!(!text.contains(|c: char| c != '\n' && c.is_control()), "{text:?}");
     }
 

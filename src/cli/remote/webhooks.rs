@@ -1,12 +1,15 @@
-//! `webhooks`: the definitions, as they are shown.
+//! `webhooks`: the definitions, shown, written to a file, and made what a file says.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::Command;
+use super::apply::{self, Terms};
 use super::connection::ConnectionArgs;
 use super::list::{self, HowMany};
 use super::output::{Columns, Output, cell};
+use super::{Command, export};
 use crate::domain::ids::WebhookId;
 use crate::rest::RestClient;
 
@@ -45,6 +48,19 @@ enum What {
         #[arg(value_name = "ID")]
         id: WebhookId,
     },
+    /// Makes the webhooks of a file, and changes those that are there already into what it says.
+    Apply(ApplyArgs),
+    /// Writes all webhooks as a file that `apply` takes: TOML, or with `--json` JSON. Secrets become references.
+    Export,
+}
+
+#[derive(Debug, Args)]
+struct ApplyArgs {
+    /// The file, TOML or JSON; `-` for standard input.
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    terms: Terms,
 }
 
 impl Command for WebhooksArgs {
@@ -56,6 +72,8 @@ impl Command for WebhooksArgs {
         match self.command {
             What::List { how_many } => list::show(&rest, PATH, how_many, COLUMNS, output).await,
             What::Get { id } => get(&rest, id, output).await,
+            What::Apply(ApplyArgs { file, terms }) => apply::run(&rest, &file, terms, output).await,
+            What::Export => export::run(&rest, output).await,
         }
     }
 }

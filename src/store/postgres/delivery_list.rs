@@ -84,6 +84,11 @@ fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &DeliveryFilter) {
         query.push(" and d.dead_letter_reason = ").push_bind(dead_letter_word(reason));
     }
     push_times(query, filter.from, filter.to);
+    if let Some(from) = filter.finished_from {
+        // The condition of the index `delivery_finished`, and what it begins with.
+        query.push(" and d.finished_at is not null and d.state in ('delivered', 'dead_lettered', 'cancelled') and d.finished_at >= ");
+        query.push_bind(At(from));
+    }
 }
 
 /// The state as a literal, by which the planner sees that a partial index may be read.

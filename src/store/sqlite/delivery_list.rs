@@ -85,6 +85,9 @@ fn path(db: &Connection, filter: &DeliveryFilter) -> Result<Path, StoreError> {
     if let Some(search) = Search::of(db, filter.subject.as_deref(), filter.event_type.as_ref())? {
         return Ok(Path::Events(search));
     }
+    if are_few_of_end(db, filter)? {
+        return Ok(Path::Deliveries("delivery d indexed by delivery_finished"));
+    }
     if let Some(path) = path_by_state(db, filter)? {
         return Ok(Path::Deliveries(path));
     }
@@ -122,6 +125,16 @@ fn path_by_state(db: &Connection, filter: &DeliveryFilter) -> Result<Option<&'st
     Ok((db.number(count, (state, FEW))? < FEW).then_some(path))
 }
 
+/// Whether the filter asks for what ended lately, and that is few.
+fn are_few_of_end(db: &Connection, filter: &DeliveryFilter) -> Result<bool, StoreError> {
+    const COUNT: &str = "
+        select count(*) from (
+            select 1 from delivery indexed by delivery_finished
+            where state in ('delivered', 'dead_lettered', 'cancelled') and finished_at >= ?1 limit ?2)";
+    let Some(from) = filter.finished_from else { return Ok(false) };
+    Ok(db.number(COUNT, (from.as_micros(), FEW))? < FEW)
+}
+
 fn push_filter(query: &mut Built, filter: &DeliveryFilter, held: &HashSet<DeliveryId>) {
     query.push(" where true");
     if let Scope::Client(client_id) = filter.scope {
@@ -143,6 +156,10 @@ fn push_filter(query: &mut Built, filter: &DeliveryFilter, held: &HashSet<Delive
         query.push(" and d.dead_letter_reason = ").bind(dead_letter_word(reason).into_owned());
     }
     push_times(query, filter.from, filter.to);
+    if let Some(from) = filter.finished_from {
+        // The states by name, by which SQLite finds them in the index.
+        query.push(" and d.state in ('delivered', 'dead_lettered', 'cancelled') and d.finished_at >= ").bind(from.as_micros());
+    }
 }
 
 /// What stands in the event, and the client, by which the index of events begins.

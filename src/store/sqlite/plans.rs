@@ -153,6 +153,7 @@ fn lists_read_an_index_in_their_order_or_a_narrow_one() {
     let state = |filter: &DeliveryFilter, state| DeliveryFilter { state: Some(state), ..filter.clone() };
     let subject = DeliveryFilter { subject: Some(String::new()), ..own.clone() };
     let reason = all.clone().given_up_for(Some(DeadLetterReason::Exhausted));
+    let ended = DeliveryFilter { finished_from: Some(Timestamp::from_micros(1)), ..own.clone() };
     let expected = [
         (all.clone(), "SEARCH d USING PRIMARY KEY (id<?)"),
         (own.clone(), "SEARCH d USING INDEX delivery_client (client_id=? AND id<?)"),
@@ -164,6 +165,7 @@ fn lists_read_an_index_in_their_order_or_a_narrow_one() {
         (subject, "SEARCH e USING INDEX event_search (block=? AND subject=?)"),
         (reason, "SEARCH d USING INDEX delivery_dead_letter_reason (dead_letter_reason=? AND id<?)"),
         (state(&webhook, DeliveryState::DeadLettered), "SEARCH d USING INDEX delivery_dead_letter_webhook (webhook_id=? AND id<?)"),
+        (ended, "SEARCH d USING INDEX delivery_finished (state=? AND finished_at>?)"),
     ];
     let db = database();
     for (filter, step) in expected {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Ended, Scene};
+use super::{Ended, Scene, interrupt};
 use crate::support::receiver::Reply;
 
 /// A dispatcher with as many dead letters, whose receiver is well now.
@@ -63,10 +63,4 @@ async fn ctrl_c_leaves_the_job_running_and_cancel_stops_it() {
     watched.refusal(7);
     assert_eq!(state().await, "cancelled");
     assert!(scene.run(&["dead-letters", "cancel", &job]).await.refusal(8).contains("only a running job"));
-}
-
-/// As Ctrl-C does.
-fn interrupt(child: &tokio::process::Child) {
-    let sent = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id().unwrap())]).status().unwrap();
-    assert!(sent.success());
 }

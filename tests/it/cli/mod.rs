@@ -1,21 +1,23 @@
 //! The commands for operators: the real program, called as a person or a script calls it, at the real program serving.
 
+mod apply;
 mod connection;
 mod dead_letters;
 mod deliveries;
+mod tail;
 
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::support::process::{Process, RestClient};
 use crate::support::receiver::{Receiver, Reply, Seen};
 
 /// A dispatcher with a client, and a receiver that answers as a test says.
 struct Scene {
-    _folder: TempDir,
+    folder: TempDir,
     process: Process,
     receiver: Receiver,
     rest: RestClient,
@@ -58,7 +60,7 @@ impl Scene {
         let (folder, rest) = (tempfile::tempdir().unwrap(), RestClient::new());
         let (process, receiver) = (Process::start(folder.path(), &[]).await, Receiver::start(script).await);
         let admin = rest.admin(process.address).await;
-        Self { _folder: folder, process, receiver, rest, admin }
+        Self { folder, process, receiver, rest, admin }
     }
 
     /// Makes a webhook that is tried once, changed by `more`; answers its id.
@@ -113,6 +115,12 @@ fn command(url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_webhook-dispatcher"));
     command.args(arguments).env("DISPATCHER_URL", url).stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// As Ctrl-C does.
+fn interrupt(child: &Child) {
+    let sent = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id().unwrap())]).status().unwrap();
+    assert!(sent.success());
 }
 
 async fn run(command: &mut Command) -> Ended {

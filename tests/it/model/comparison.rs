@@ -101,6 +101,7 @@ impl Driver {
             subject: subject.clone(),
             from: look.from.map(|from| delivery.created_at - seconds(from)),
             to: look.to.map(|to| delivery.created_at + seconds(to)),
+            finished_from: None,
         };
         let page = Page { limit: look.limit, before: is_next.then_some(delivery.id) };
         let deliveries = self.store().deliveries(filter.clone(), page).await?;

@@ -1,5 +1,7 @@
 //! Lists of deliveries: order, pages and filters.
 
+use std::time::Duration;
+
 use webhook_dispatcher::domain::attempt::FailureReason;
 use webhook_dispatcher::domain::delivery::{DeadLetterReason, DeliveryState, Transition};
 use webhook_dispatcher::domain::ids::{DeliveryId, WebhookId};
@@ -126,6 +128,34 @@ pub(super) async fn deliveries_are_found_by_the_time_they_were_made(world: World
     assert_eq!(found(&world, between(Some(at(301)), None)).await, []);
 }
 
+pub(super) async fn deliveries_are_found_by_the_time_they_ended(world: World) {
+    let client = world.client().await;
+    let webhook = world.webhook(client).await;
+    let [_, _, delivered, dead, cancelled] = world.one_in_each_state(client, webhook).await;
+    let mut ended = Vec::new();
+    for id in [delivered, dead, cancelled] {
+        ended.push((world.shown(id).await.finished_at.unwrap(), id));
+    }
+    ended.sort_unstable();
+    let ids = |ended: &[(_, DeliveryId)]| {
+        let mut ids: Vec<DeliveryId> = ended.iter().map(|(_, id)| *id).collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids
+    };
+
+    for (index, (time, _)) in ended.iter().enumerate() {
+        let filter = DeliveryFilter { finished_from: Some(*time), ..ALL };
+        assert_eq!(found(&world, filter.clone()).await, ids(&ended[index..]));
+        let later = DeliveryFilter { finished_from: Some(*time + Duration::from_micros(1)), ..ALL };
+        assert_eq!(found(&world, later).await, ids(&ended[index + 1..]));
+        let pending = DeliveryFilter { state: Some(DeliveryState::Pending), ..filter.clone() };
+        assert_eq!(found(&world, pending).await, []);
+        let of_state = DeliveryFilter { state: Some(DeliveryState::DeadLettered), ..filter };
+        let is_later = ended[index..].iter().any(|(_, id)| *id == dead);
+        assert_eq!(found(&world, of_state).await, if is_later { vec![dead] } else { Vec::new() });
+    }
+}
+
 /// A clock that runs backwards makes ids that run ahead of their time.
 pub(super) async fn a_clock_that_ran_backwards_hides_nothing(world: World) {
     let client = world.client().await;
@@ -158,6 +188,7 @@ pub(super) async fn filters_are_combined(world: World) {
         subject: Some("shared".to_owned()),
         from: Some(at(0)),
         to: Some(at(1_000)),
+        finished_from: Some(at(0)),
     };
 
     assert_eq!(found(&world, all_parts.clone()).await, [wanted]);
@@ -168,6 +199,7 @@ pub(super) async fn filters_are_combined(world: World) {
         DeliveryFilter { from: Some(at(1_000)), to: None, ..all_parts.clone() },
         DeliveryFilter { state: Some(DeliveryState::Cancelled), ..all_parts.clone() },
         DeliveryFilter { webhook_id: Some(world.ids.next(at(1))), ..all_parts.clone() },
+        DeliveryFilter { finished_from: Some(at(1_000_000)), ..all_parts.clone() },
         DeliveryFilter { event_id: Some(world.ids.next(at(1))), ..all_parts },
     ];
     for filter in none {

@@ -157,6 +157,7 @@ conformance_suite! {
     lists::deliveries_are_found_by_webhook_event_type_and_subject,
     lists::deliveries_are_found_by_state,
     lists::deliveries_are_found_by_the_time_they_were_made,
+    lists::deliveries_are_found_by_the_time_they_ended,
     lists::a_clock_that_ran_backwards_hides_nothing,
     lists::filters_are_combined,
     lists::a_list_shows_the_last_attempt,

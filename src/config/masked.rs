@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 pub(super) const MASK: &str = "****";
 
 /// The keys, as `section.key`, whose values are never shown.
-const SECRETS: [&str; 3] = ["root.key", "secrets.key", "traces.headers"];
+const SECRETS: [&str; 4] = ["root.key", "secrets.key", "alerts.secret", "traces.headers"];
 
 /// Whether the value of a key, given as `section.key`, is never shown.
 pub(super) fn is_secret(key: &str) -> bool {

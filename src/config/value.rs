@@ -201,6 +201,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
+        assert_eq!(shown("alerts.secret", &Value::from("whsec_hush")), "\"****\"");
         assert_eq!(shown("root.key", &Value::from("hush")), "\"****\"");
         assert_eq!(shown("root.key", &list(&[1, 2])), "\"****\"");
         assert_eq!(shown("root.key", &Value::from("")), "\"\"");

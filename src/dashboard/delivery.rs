@@ -151,7 +151,7 @@ impl AttemptView {
             took: span(attempt.finished_at.since(attempt.started_at)),
             phases: PhaseBar::of(w, phases),
             response_head,
-            response_body: response_body.map(|body| String::from_utf8_lossy(&body).into_owned()),
+            response_body: response_body.filter(|body| !body.is_empty()).map(|body| String::from_utf8_lossy(&body).into_owned()),
         }
     }
 }

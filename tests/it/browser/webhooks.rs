@@ -21,14 +21,14 @@ async fn a_webhook_is_made_with_its_faults_told_while_one_types_and_tested_with_
     admin.sees("must hold :id").await;
     admin.fills("URL", &site.receiver.url("/documents/:id")).await;
     admin.sees_no("must hold :id").await;
-    admin.sees(&format!("PUT {}", site.receiver.url("/documents/bc1bc4ea-"))).await;
+    admin.sees(&format!("PUT {}", site.receiver.url("/documents/00000000-"))).await;
     admin.fills("Timeout (ms)", "soon").await;
     admin.sees("must be a whole number from").await;
     admin.fills("Timeout (ms)", "2500").await;
     admin.sees_no("must be a whole number from").await;
     admin.fills("Login URL", &site.receiver.url("/login")).await;
     admin.fills("Login body (JSON)", r#"{"user": "a", "password": "hush"}"#).await;
-    admin.sees("Authorization: Bearer ****").await;
+    admin.sees("authorization: Bearer ****").await;
     admin.presses("Save").await;
     admin.sees("Created.").await;
 

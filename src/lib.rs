@@ -47,7 +47,7 @@
 //! `domain` and `secrets` know nobody. `config` and `store` know those two, `catalog` and `egress` know `domain`, `token` and `rest` know `egress`, `node` and `management` know `store`; `intake`,
 //! `delivery`, `maintenance`, `alerts`, `api` and `dashboard` know those and never one another, but for the API, which reaches the queue through `intake`. What counts something, or logs errors of others, knows
 //! `telemetry`, which knows `domain`, and `egress`, by which traces leave. Only `app` and what starts it know everything. `tests/tidy.rs` holds this, and that `rusqlite` and `sqlx` are named in `store` alone, `axum` in `api` and
-//! `dashboard` (and in the demonstration's receiver), `reqwest` in `egress`.
+//! `dashboard` (and in the demonstration's receiver), `hyper` in `egress` and where the API is served.
 
 pub mod alerts;
 pub mod api;

@@ -50,9 +50,9 @@ const EDGES: &[(&str, Knows)] = &[
 /// Where each crate that would otherwise be everywhere belongs.
 const CRATES: &[Confined] = &[
     Confined { names: &["sqlx", "rusqlite", "rustix"], places: &["src/store"] },
-    Confined { names: &["hyper", "hyper_util"], places: &["src/api/server"] },
+    Confined { names: &["hyper", "hyper_util"], places: &["src/api/server", "src/egress"] },
     Confined { names: &["axum"], places: &["src/api", "src/dashboard", "src/app/dashboard", "src/demo"] },
-    Confined { names: &["reqwest", "rustls_native_certs"], places: &["src/egress"] },
+    Confined { names: &["tokio_rustls", "rustls_native_certs"], places: &["src/egress"] },
     Confined { names: &["rustls"], places: &["src/egress", "src/domain/client_certificate"] },
     Confined { names: &["aws_lc_rs"], places: &["src/secrets", "src/domain/signature"] },
     Confined { names: &["jsonschema", "minijinja", "chrono_tz"], places: &["src/catalog"] },
@@ -92,10 +92,10 @@ const CHANCE: Confined =
     Confined { names: &["rand::rng", "rand::make_rng", "rand::random", "ThreadRng", "SysRng", "OsRng"], places: &["src/app"] };
 
 /// A way to the network.
-const HTTP_CLIENT: Confined = Confined {
-    names: &["reqwest::Client::new", "reqwest::Client::builder", "reqwest::ClientBuilder", "reqwest::get"],
-    // One file makes them all: those for urls that customers typed, and those for the operator's own address.
-    places: &["src/egress/factory"],
+const CONNECTIONS: Confined = Confined {
+    names: &["HttpConnector", "HttpConnector::new", "HttpConnector::new_with_resolver", "reqwest"],
+    // One file opens them all: those for urls that customers typed, and those for the operator's own addresses.
+    places: &["src/egress/dial"],
 };
 
 /// What the process was started with.
@@ -119,6 +119,8 @@ const SLEEP: Confined = Confined {
         "src/maintenance/scheduler",
         // A client's time is up by a deadline; tests pause the time of the runtime.
         "src/api/server",
+        // Connections that nobody uses are closed after a while.
+        "src/egress/idle",
         // Signals to other nodes gather for a moment.
         "src/store/postgres/announcer",
     ],
@@ -177,10 +179,10 @@ fn chance_enters_in_one_place() {
 }
 
 #[test]
-fn http_clients_are_made_in_one_place() {
+fn connections_are_opened_in_one_place() {
     hold(
-        "Every call goes through the guarded client; another one would reach addresses that are not allowed.",
-        &places::calls(&Tree::load().src(), &HTTP_CLIENT),
+        "Every call goes through the guarded way out; another one would reach addresses that are not allowed.",
+        &places::calls(&Tree::load().src(), &CONNECTIONS),
     );
 }
 

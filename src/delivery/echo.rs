@@ -83,6 +83,7 @@ mod tests {
             remote_address: None,
             body: Bytes::copy_from_slice(body.as_bytes()),
             body_complete: true,
+            connect_took: None,
             head_after: Duration::ZERO,
             body_took: Duration::ZERO,
         }

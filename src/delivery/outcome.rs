@@ -60,7 +60,7 @@ pub const fn of_unsendable(unsendable: &Unsendable) -> AttemptOutcome {
 pub const fn of_send_error(error: &SendError) -> AttemptOutcome {
     match error {
         SendError::BlockedAddress(_) | SendError::PlainHttp => AttemptOutcome::Permanent(FailureReason::AddressNotAllowed),
-        SendError::Timeout => AttemptOutcome::Retryable(FailureReason::Timeout),
+        SendError::Timeout(_) => AttemptOutcome::Retryable(FailureReason::Timeout),
         SendError::Dns(_) => AttemptOutcome::Retryable(FailureReason::Dns),
         SendError::Connect(_) => AttemptOutcome::Retryable(FailureReason::Connect),
         SendError::Tls(_) => AttemptOutcome::Retryable(FailureReason::Tls),

@@ -1,27 +1,28 @@
 //! The caller for urls that customers typed: it calls what the policy allows.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderValue;
+use http::header::InvalidHeaderValue;
 use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::Instant;
 use url::Url;
 
-use super::factory;
+use super::dial::{Dialler, Route, told};
+use super::exchange::Exchange;
+use super::idle::IdleConnections;
 use super::names::{Names, SystemNames};
-use super::resolver::{GuardedResolver, told};
+use super::proxy::{Proxy, UnusableProxy};
 use super::tls::{CaFileError, Tls};
 use super::{Answer, CallLimits, Caller, OutboundRequest, SendError};
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::client_certificate::ClientCertificate;
 
-/// How many clients with a certificate are kept, and for how long without use. Another one is quickly made, but begins
-/// without connections.
-const KEPT_CLIENTS: u64 = 1_024;
+/// For how many certificates connections are kept, and for how long without use.
+const KEPT_CERTIFICATES: u64 = 1_024;
 const KEPT_UNUSED: Duration = Duration::from_mins(10);
 
 /// What an operator may set about outgoing calls.
@@ -76,47 +77,25 @@ pub enum UnusableClient {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
-    /// The HTTP library refuses.
-    #[error("no HTTP client can be made")]
-    Http(#[from] reqwest::Error),
+    /// The proxy cannot be told where it is.
+    #[error(transparent)]
+    Proxy(#[from] UnusableProxy),
+    /// The `User-Agent` makes no header.
+    #[error("the user agent cannot be sent")]
+    UserAgent(#[from] InvalidHeaderValue),
 }
 
-/// Makes clients, each of which keeps every rule.
-struct Factory {
-    policy: Arc<AddressPolicy>,
-    names: Arc<dyn Names>,
-    tls: Tls,
-    settings: EgressSettings,
-}
-
-impl Factory {
-    /// A client for calls to `port` that shows `certificate` to servers that ask for one.
-    fn build(&self, port: u16, certificate: Option<&ClientCertificate>) -> Result<reqwest::Client, UnusableClient> {
-        let settings = &self.settings;
-        let builder = factory::strict(self.tls.config(certificate)?, settings.connect_timeout, &settings.user_agent)
-            .https_only(!settings.allow_http)
-            .pool_max_idle_per_host(settings.idle_connections_per_host);
-        let builder = match &settings.proxy {
-            // Every connection leads to the proxy, whose own address the operator chose.
-            Some(url) => builder.proxy(reqwest::Proxy::all(url.expose_secret())?),
-            None => builder.dns_resolver(GuardedResolver::for_port(Arc::clone(&self.policy), Arc::clone(&self.names), port)),
-        };
-        Ok(builder.build()?)
-    }
-}
-
-/// Makes calls with `reqwest`.
+/// Makes calls.
 pub struct HttpCaller {
-    factory: Factory,
-    /// For every port but those that the policy names.
-    client: reqwest::Client,
-    by_named_port: HashMap<u16, reqwest::Client>,
-    /// Of each certificate and named port, made when first used.
-    with_certificate: Cache<([u8; 32], u16), reqwest::Client>,
+    policy: Arc<AddressPolicy>,
+    allow_http: bool,
+    tls: Tls,
+    idle_connections_per_host: usize,
+    /// For webhooks without a certificate.
+    exchange: Exchange,
+    /// Of each certificate, made when first used: a connection shows one certificate and no other.
+    with_certificate: Cache<[u8; 32], Arc<Exchange>>,
 }
-
-/// No network is allowed for port 0 by name, so a client for it reaches only what is allowed on every port.
-const NO_PORT: u16 = 0;
 
 impl HttpCaller {
     /// A caller for addresses that `policy` allows.
@@ -133,32 +112,39 @@ impl HttpCaller {
     /// As [`Self::new`].
     pub fn with_names(policy: Arc<AddressPolicy>, settings: EgressSettings, names: Arc<dyn Names>) -> Result<Self, UnusableClient> {
         let tls = Tls::trusting(settings.ca_file.as_deref())?;
-        let factory = Factory { policy, names, tls, settings };
-        let client = factory.build(NO_PORT, None)?;
-        let by_named_port =
-            factory.policy.named_ports().map(|port| Ok((port, factory.build(port, None)?))).collect::<Result<_, UnusableClient>>()?;
-        let with_certificate = Cache::builder().max_capacity(KEPT_CLIENTS).time_to_idle(KEPT_UNUSED).build();
-        Ok(Self { factory, client, by_named_port, with_certificate })
+        let route = match &settings.proxy {
+            Some(url) => Route::Proxied(Proxy::parse(url.expose_secret())?),
+            None => Route::Guarded(Arc::clone(&policy)),
+        };
+        let exchange = Exchange {
+            dialler: Arc::new(Dialler { route, names, connect_timeout: settings.connect_timeout }),
+            tls: tls.connector(None)?,
+            idle: IdleConnections::new(settings.idle_connections_per_host),
+            user_agent: HeaderValue::try_from(settings.user_agent)?,
+        };
+        let with_certificate = Cache::builder().max_capacity(KEPT_CERTIFICATES).time_to_idle(KEPT_UNUSED).build();
+        let EgressSettings { allow_http, idle_connections_per_host, .. } = settings;
+        Ok(Self { policy, allow_http, tls, idle_connections_per_host, exchange, with_certificate })
     }
 
-    async fn client_for(&self, request: &OutboundRequest) -> Result<reqwest::Client, SendError> {
-        let named = request.url.port_or_known_default().and_then(|port| self.by_named_port.get_key_value(&port));
-        let Some(certificate) = &request.client_certificate else {
-            return Ok(named.map_or(&self.client, |(_, client)| client).clone());
+    /// Where connections show `certificate`.
+    async fn exchange_with(&self, certificate: &ClientCertificate) -> Result<Arc<Exchange>, SendError> {
+        let made = async {
+            let tls = self.tls.connector(Some(certificate))?;
+            let idle = IdleConnections::new(self.idle_connections_per_host);
+            let user_agent = self.exchange.user_agent.clone();
+            Ok::<_, UnusableClient>(Arc::new(Exchange { dialler: Arc::clone(&self.exchange.dialler), tls, idle, user_agent }))
         };
-        let port = named.map_or(NO_PORT, |(port, _)| *port);
-        let made = async { self.factory.build(port, Some(certificate)) };
-        let client = self.with_certificate.try_get_with((certificate.identity(), port), made).await;
-        client.map_err(|error| SendError::Tls(error.to_string()))
+        self.with_certificate.try_get_with(certificate.identity(), made).await.map_err(|error| SendError::Tls(error.to_string()))
     }
 
     /// Whether a url may be called as far as its text tells.
     fn check(&self, url: &Url) -> Result<(), SendError> {
-        if url.scheme() == "http" && !self.factory.settings.allow_http {
+        if url.scheme() == "http" && !self.allow_http {
             return Err(SendError::PlainHttp);
         }
         // Hosts that are addresses never reach the resolver.
-        let checked = self.factory.policy.check_url_host(url);
+        let checked = self.policy.check_url_host(url);
         checked.map_err(|refused| SendError::BlockedAddress(told(refused, url.host_str().unwrap_or_default())))
     }
 }
@@ -167,15 +153,9 @@ impl HttpCaller {
 impl Caller for HttpCaller {
     async fn call(&self, request: OutboundRequest, limits: CallLimits) -> Result<Answer, SendError> {
         self.check(&request.url)?;
-        let started = Instant::now();
-        let client = self.client_for(&request).await?;
-        factory::exchange(&client, to_reqwest(request), started, limits).await
+        match request.client_certificate.clone() {
+            None => self.exchange.call(request, limits).await,
+            Some(certificate) => self.exchange_with(&certificate).await?.call(request, limits).await,
+        }
     }
-}
-
-fn to_reqwest(request: OutboundRequest) -> reqwest::Request {
-    let mut outgoing = reqwest::Request::new(request.method.into(), request.url);
-    *outgoing.headers_mut() = request.headers;
-    *outgoing.body_mut() = request.body.map(reqwest::Body::from);
-    outgoing
 }

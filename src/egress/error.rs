@@ -3,14 +3,24 @@
 use std::error::Error;
 use std::io;
 
+use super::names::UnknownName;
 use crate::domain::address_policy::RefusedAddress;
+
+/// What was waited for when time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// A connection; nothing was sent.
+    Connection,
+    /// The head of the answer.
+    Answer,
+}
 
 /// A call that brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The deadline passed first.
+    /// The deadline, or that of connecting, passed first.
     #[error("deadline passed")]
-    Timeout,
+    Timeout(Awaited),
     /// The host's name has no address.
     #[error("name not resolved: {0}")]
     Dns(String),
@@ -36,7 +46,8 @@ impl SendError {
     #[must_use]
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::Timeout => None,
+            Self::Timeout(Awaited::Connection) => Some("no connection was made in time".to_owned()),
+            Self::Timeout(Awaited::Answer) => Some("connected, but no answer came in time".to_owned()),
             Self::Dns(detail) | Self::Connect(detail) | Self::Tls(detail) | Self::Protocol(detail) => Some(detail.clone()),
             Self::BlockedAddress(_) => Some("this address may not be called".to_owned()),
             Self::PlainHttp => Some("the url does not begin with https://".to_owned()),
@@ -44,24 +55,30 @@ impl SendError {
     }
 }
 
-impl From<reqwest::Error> for SendError {
-    fn from(error: reqwest::Error) -> Self {
-        // The url may hold secrets in its query, and the caller knows it anyway.
-        let error = error.without_url();
-        if let Some(refused) = find::<RefusedAddress>(&error) {
+impl SendError {
+    /// What it means that no connection could be made.
+    pub(super) fn of_connecting(error: &(dyn Error + 'static)) -> Self {
+        Self::of(error, Awaited::Connection, Self::Connect)
+    }
+
+    /// What it means that a connection brought no answer.
+    pub(super) fn of_exchanging(error: &(dyn Error + 'static)) -> Self {
+        Self::of(error, Awaited::Answer, Self::Protocol)
+    }
+
+    fn of(error: &(dyn Error + 'static), awaited: Awaited, otherwise: fn(String) -> Self) -> Self {
+        if let Some(refused) = find::<RefusedAddress>(error) {
             return Self::BlockedAddress(*refused);
         }
-        let detail = innermost(&error);
-        if error.is_timeout() {
-            Self::Timeout
-        } else if find::<rustls::Error>(&error).is_some() {
+        let detail = innermost(error);
+        if find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            Self::Timeout(awaited)
+        } else if find::<rustls::Error>(error).is_some() {
             Self::Tls(detail)
-        } else if error.is_dns() {
+        } else if find::<UnknownName>(error).is_some() {
             Self::Dns(detail)
-        } else if error.is_connect() {
-            Self::Connect(detail)
         } else {
-            Self::Protocol(detail)
+            otherwise(detail)
         }
     }
 }

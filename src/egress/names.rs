@@ -15,6 +15,11 @@ pub trait Names: Send + Sync {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
+/// There is no such name, or nobody can tell.
+#[derive(Debug, thiserror::Error)]
+#[error("name not resolved")]
+pub(super) struct UnknownName(#[source] pub(super) io::Error);
+
 /// Names as the host resolves them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemNames;

@@ -2,20 +2,23 @@
 //! line sees it.
 //!
 //! Nobody else chose the address, so no policy judges it: a dispatcher may well be on this machine. In turn nothing but that
-//! address can be called: a request has a path and no host. All else is as for everybody: see [`super::factory`].
+//! address can be called: a request has a path and no host. All else is as for everybody.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use tokio::time::Instant;
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use super::client::UnusableClient;
-use super::factory;
+use super::dial::{Dialler, Route};
+use super::exchange::Exchange;
+use super::idle::IdleConnections;
+use super::names::SystemNames;
 use super::tls::Tls;
-use super::{Answer, CallLimits, SendError};
+use super::{Answer, CallLimits, OutboundRequest, SendError};
 use crate::domain::method::Method;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +28,7 @@ const IDLE_CONNECTIONS: usize = 64;
 
 /// Calls one address.
 pub struct OperatorCaller {
-    client: reqwest::Client,
+    exchange: Exchange,
     base: Url,
 }
 
@@ -49,8 +52,13 @@ impl OperatorCaller {
     /// When there are no CA certificates to trust, or those in the file are none.
     pub fn new(base: Url, ca_file: Option<&Path>, user_agent: &str) -> Result<Self, UnusableClient> {
         let tls = if base.scheme() == "https" || ca_file.is_some() { Tls::trusting(ca_file)? } else { Tls::trusting_nobody() };
-        let builder = factory::strict(tls.config(None)?, CONNECT_TIMEOUT, user_agent).pool_max_idle_per_host(IDLE_CONNECTIONS);
-        Ok(Self { client: builder.build()?, base })
+        let exchange = Exchange {
+            dialler: Arc::new(Dialler { route: Route::Operated, names: Arc::new(SystemNames), connect_timeout: CONNECT_TIMEOUT }),
+            tls: tls.connector(None)?,
+            idle: IdleConnections::new(IDLE_CONNECTIONS),
+            user_agent: HeaderValue::from_str(user_agent)?,
+        };
+        Ok(Self { exchange, base })
     }
 
     /// The address.
@@ -64,10 +72,9 @@ impl OperatorCaller {
     /// # Errors
     /// When no answer came.
     pub async fn call(&self, request: OperatorRequest, limits: CallLimits) -> Result<Answer, SendError> {
-        let mut outgoing = reqwest::Request::new(request.method.into(), self.url(&request.path));
-        *outgoing.headers_mut() = request.headers;
-        *outgoing.body_mut() = request.body.map(reqwest::Body::from);
-        factory::exchange(&self.client, outgoing, Instant::now(), limits).await
+        let OperatorRequest { method, path, headers, body } = request;
+        let request = OutboundRequest { method, url: self.url(&path), headers, body, client_certificate: None };
+        self.exchange.call(request, limits).await
     }
 
     /// Whatever `path` holds, it leads to no other host.

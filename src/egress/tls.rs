@@ -1,4 +1,4 @@
-//! TLS as every client speaks it: version 1.2 or newer, certificates of the system and of the operator, and the webhook's
+//! TLS as every connection speaks it: version 1.2 or newer, certificates of the system and of the operator, and the webhook's
 //! own certificate where it has one.
 
 use std::io;
@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
 
 use super::client::UnusableClient;
 use crate::domain::client_certificate::ClientCertificate;
@@ -38,7 +39,7 @@ pub enum CaFileError {
     },
 }
 
-/// What all clients have in common.
+/// What all connections have in common.
 pub(super) struct Tls {
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,
@@ -71,8 +72,8 @@ impl Tls {
         Self { provider: Arc::new(default_provider()), roots: Arc::new(RootCertStore::empty()) }
     }
 
-    /// TLS for one client, which shows `certificate` to servers that ask for one.
-    pub(super) fn config(&self, certificate: Option<&ClientCertificate>) -> Result<ClientConfig, UnusableClient> {
+    /// TLS of connections that show `certificate` to servers that ask for one.
+    pub(super) fn connector(&self, certificate: Option<&ClientCertificate>) -> Result<TlsConnector, UnusableClient> {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13, &TLS12])?
             .with_root_certificates(Arc::clone(&self.roots));
@@ -84,7 +85,7 @@ impl Tls {
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(config)
+        Ok(TlsConnector::from(Arc::new(config)))
     }
 }
 

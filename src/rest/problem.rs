@@ -127,9 +127,10 @@ mod tests {
     use super::*;
 
     fn told(status: u16, body: &str) -> String {
-        let (head_after, body_took) = (Duration::ZERO, Duration::ZERO);
+        let (connect_took, head_after, body_took) = (None, Duration::ZERO, Duration::ZERO);
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let answer = Answer { status, headers: HeaderMap::new(), remote_address: None, body, body_complete: true, head_after, body_took };
+        let (headers, remote_address, body_complete) = (HeaderMap::new(), None, true);
+        let answer = Answer { status, headers, remote_address, body, body_complete, connect_took, head_after, body_took };
         Problem::of(&answer).to_string()
     }
 

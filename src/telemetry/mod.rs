@@ -22,7 +22,7 @@ use crate::config::LogFormat;
 /// # Errors
 /// When `level` is no filter directive.
 pub fn init_logs(level: &str, format: LogFormat) -> Result<(), ParseError> {
-    let filter = EnvFilter::try_new(format!("sqlx=warn,hyper=warn,reqwest=warn,h2=off,{level}"))?;
+    let filter = EnvFilter::try_new(format!("sqlx=warn,hyper=warn,hyper_util=warn,{level}"))?;
     let logs = fmt().with_env_filter(filter).with_writer(|| OneLine::to(std::io::stderr())).with_ansi(false);
     let installed = match format {
         LogFormat::Text => logs.finish().try_init(),

@@ -27,7 +27,7 @@ const CANARY: &str = "canary-";
 const IN_QUERY: &str = "query-canary";
 
 /// As loud as it gets, libraries too.
-const LOUDEST: &str = "log.level=trace,sqlx=trace,hyper=trace,hyper_util=trace,reqwest=trace,rustls=trace,h2=trace";
+const LOUDEST: &str = "log.level=trace,sqlx=trace,hyper=trace,hyper_util=trace,rustls=trace,h2=trace";
 
 /// Logs people in whose password is right, and sends back all that it was sent, beside what a token might look like.
 fn receive(seen: &Seen) -> Reply {

@@ -77,12 +77,6 @@ impl AddressPolicy {
         }
     }
 
-    /// The ports that something is allowed or refused for by name. What is allowed may differ on each of them, and nowhere
-    /// else.
-    pub fn named_ports(&self) -> impl Iterator<Item = u16> {
-        self.allow.iter().filter_map(|entry| entry.port).chain(self.own.map(|own| own.port()))
-    }
-
     fn is_own(&self, ip: IpAddr, port: u16) -> bool {
         self.own.is_some_and(|own| {
             let is_everywhere = own.ip().is_unspecified() && (ip.is_loopback() || ip.is_unspecified());
@@ -198,7 +192,6 @@ mod tests {
         assert_eq!((rule(&public, "8.8.8.8", 443), rule(&public, "8.8.8.8", 80)), ("own listener", PUBLIC));
         assert_eq!(rule(&listens("127.0.0.1:8080", &["127.0.0.1:8080"]), "127.0.0.1", 8080), PUBLIC);
         assert_eq!(rule(&listens("127.0.0.1:8080", &["127.0.0.1"]), "127.0.0.1", 8080), "own listener");
-        assert_eq!(local.named_ports().collect::<Vec<_>>(), [8080]);
     }
 
     #[test]

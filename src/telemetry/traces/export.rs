@@ -226,7 +226,7 @@ mod tests {
     use super::*;
     use crate::domain::time::Timestamp;
     use crate::domain::trace::{SampledShare, TraceContext};
-    use crate::egress::{Answer as HttpAnswer, SendError};
+    use crate::egress::{Answer as HttpAnswer, Awaited, SendError};
     use crate::telemetry::metrics::{Exporter, Sights};
 
     /// What a collector does with a request.
@@ -280,7 +280,7 @@ mod tests {
                 Reply::Away => return Err(SendError::Connect("connection refused".to_owned())),
                 Reply::Silence => {
                     drop(timeout_at(limits.deadline, std::future::pending::<()>()).await);
-                    return Err(SendError::Timeout);
+                    return Err(SendError::Timeout(Awaited::Answer));
                 }
             };
             Ok(HttpAnswer {
@@ -289,6 +289,7 @@ mod tests {
                 remote_address: None,
                 body: Response { partial_success }.encode_to_vec().into(),
                 body_complete: true,
+                connect_took: None,
                 head_after: Duration::ZERO,
                 body_took: Duration::ZERO,
             })

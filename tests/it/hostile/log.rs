@@ -13,7 +13,7 @@ use crate::support::postgres::FreshDatabase;
 use crate::support::process::{Process, RestClient};
 use crate::support::receiver::{Receiver, Reply, Seen};
 
-const LOUDEST: &str = "log.level=trace,sqlx=trace,hyper=trace,hyper_util=trace,reqwest=trace,rustls=trace";
+const LOUDEST: &str = "log.level=trace,sqlx=trace,hyper=trace,hyper_util=trace,rustls=trace";
 
 /// Answers that break every rule, and some that keep them with rubbish.
 fn answers() -> Vec<Vec<u8>> {

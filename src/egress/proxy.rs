@@ -1,0 +1,88 @@
+//! The HTTP proxy that an operator may name: what is sent to it, and tunnels through it.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::header::{HOST, PROXY_AUTHORIZATION};
+use http::{HeaderValue, Method, Request, Uri};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
+use tokio::net::TcpStream;
+use url::{Position, Url};
+
+use super::error::SendError;
+
+/// A proxy.
+pub(super) struct Proxy {
+    address: Uri,
+    authorization: Option<HeaderValue>,
+}
+
+/// The text is no url of a proxy.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no url of an HTTP proxy")]
+pub struct UnusableProxy;
+
+impl Proxy {
+    /// Reads the url of a proxy, which may hold a user name and a password.
+    pub(super) fn parse(text: &str) -> Result<Self, UnusableProxy> {
+        let url = Url::parse(text).map_err(|_| UnusableProxy)?;
+        let address = format!("http://{}", &url[Position::BeforeHost..Position::AfterPort]);
+        Ok(Self { address: address.parse().map_err(|_| UnusableProxy)?, authorization: authorization(&url)? })
+    }
+
+    /// Where it is.
+    pub(super) const fn address(&self) -> &Uri {
+        &self.address
+    }
+
+    /// What it wants to be told with each request that it reads itself.
+    pub(super) const fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
+    }
+
+    /// Has the proxy connect `stream` to the host of `url`.
+    pub(super) async fn tunnel(&self, stream: TcpStream, url: &Url) -> Result<TcpStream, SendError> {
+        let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| SendError::of_connecting(&error))?;
+        let asked = requests.send_request(self.request_for_tunnel(url)?);
+        let (status, parts) = tokio::join!(
+            async {
+                let status = asked.await.map(|answer| answer.status());
+                // With the last sender gone the connection ends, and its stream is free.
+                drop(requests);
+                status
+            },
+            connection.without_shutdown()
+        );
+        let status = status.map_err(|error| SendError::of_connecting(&error))?;
+        if !status.is_success() {
+            return Err(SendError::Connect(format!("the proxy answered {status}")));
+        }
+        Ok(parts.map_err(|error| SendError::of_connecting(&error))?.io.into_inner())
+    }
+
+    fn request_for_tunnel(&self, url: &Url) -> Result<Request<Empty<Bytes>>, SendError> {
+        let unfit = |error: http::Error| SendError::Protocol(error.to_string());
+        let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+        let mut request = Request::builder().method(Method::CONNECT).uri(&host).header(HOST, &host).body(Empty::new()).map_err(unfit)?;
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// RFC 7617.
+fn authorization(url: &Url) -> Result<Option<HeaderValue>, UnusableProxy> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
+    }
+    let user: Vec<u8> = percent_decode_str(url.username()).collect();
+    let password: Vec<u8> = percent_decode_str(url.password().unwrap_or_default()).collect();
+    let value = format!("Basic {}", BASE64_STANDARD.encode([user, password].join(&b':')));
+    let mut value = HeaderValue::try_from(value).map_err(|_| UnusableProxy)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}

@@ -120,7 +120,7 @@ fn record(claimed: &ClaimedDelivery, now: Timestamp) -> AttemptRecord {
         status: Some(200),
         detail: None,
         remote_address: Some(([127, 0, 0, 1], 8080).into()),
-        phases: Phases { login: None, answer: Some(Duration::from_micros(900)), body: Some(Duration::from_micros(20)) },
+        phases: Phases { answer: Some(Duration::from_micros(900)), body: Some(Duration::from_micros(20)), ..Phases::default() },
         response_head: Some("content-type: text/plain\ncontent-length: 2\ndate: Thu, 11 Apr 2024 14:12:33 GMT".to_owned()),
         response_body: Some(Bytes::from_static(b"ok")),
     };

@@ -158,8 +158,12 @@ impl AttemptView {
 
 impl PhaseBar {
     fn of(w: &'static Words, phases: Phases) -> Option<Self> {
-        let known =
-            [("login", w.phase_login, phases.login), ("answer", w.phase_answer, phases.answer), ("body", w.phase_body, phases.body)];
+        let known = [
+            ("login", w.phase_login, phases.login),
+            ("connect", w.phase_connect, phases.connect),
+            ("answer", w.phase_wait, phases.wait()),
+            ("body", w.phase_body, phases.body),
+        ];
         let known: Vec<(_, _, Duration)> = known.into_iter().filter_map(|(tone, name, took)| Some((tone, name, took?))).collect();
         let total = known.iter().map(|(.., took)| took.as_micros()).sum::<u128>().max(1);
         let mut x = 0;

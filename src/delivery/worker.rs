@@ -202,7 +202,7 @@ impl Worker {
             Some(pause) if outcome::slows_the_lane(answer.status) => Feedback::HoldBackUntil(now + pause),
             _ => Feedback::None,
         };
-        let phases = Phases { login: None, answer: Some(answer.head_after), body: Some(answer.body_took) };
+        let phases = Phases { login: None, connect: answer.connect_took, answer: Some(answer.head_after), body: Some(answer.body_took) };
         let exchange = Exchange {
             status: Some(answer.status),
             detail: None,

@@ -132,8 +132,18 @@ pub struct Exchange {
 pub struct Phases {
     /// Getting the access token, when one was needed.
     pub login: Option<Duration>,
-    /// From starting to connect or send until the answer's head was there.
+    /// Making the connection, name look-up and TLS included; none where one was open.
+    pub connect: Option<Duration>,
+    /// From starting to connect or send until the answer's head was there; [`Self::connect`] is a part of it.
     pub answer: Option<Duration>,
     /// Reading the answer's body.
     pub body: Option<Duration>,
+}
+
+impl Phases {
+    /// Waiting for the answer over an open connection.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.answer.map(|answer| answer.saturating_sub(self.connect.unwrap_or_default()))
+    }
 }

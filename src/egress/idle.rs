@@ -95,3 +95,66 @@ async fn sweep(connections: Weak<IdleConnections>) {
         old.into_iter().for_each(|idle| idle.connection.close());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::advance;
+    use tokio_util::either::Either;
+
+    use super::*;
+
+    const ORIGIN: &str = "http://a.example";
+
+    /// An open connection, and its other end.
+    async fn connection() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (other_end, _) = listener.accept().await.unwrap();
+        (Connection::on(Either::Left(stream), None).await.unwrap(), other_end)
+    }
+
+    #[tokio::test]
+    async fn a_connection_serves_its_own_origin_alone_and_one_call_at_a_time() {
+        let idle = IdleConnections::new(2);
+        let (one, _other_end) = connection().await;
+        idle.keep(ORIGIN, one);
+
+        assert!(idle.take("http://a.example:8080").is_none());
+        assert!(idle.take("https://a.example").is_none());
+        assert!(idle.take(ORIGIN).is_some());
+        assert!(idle.take(ORIGIN).is_none());
+    }
+
+    #[tokio::test]
+    async fn no_more_are_kept_than_may_be() {
+        for most in 0..3 {
+            let idle = IdleConnections::new(most);
+            let mut other_ends = Vec::new();
+            for _ in 0..3 {
+                let (one, other_end) = connection().await;
+                idle.keep(ORIGIN, one);
+                other_ends.push(other_end);
+            }
+
+            assert_eq!(std::iter::from_fn(|| idle.take(ORIGIN)).count(), most);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_used_for_a_while_is_closed() {
+        let idle = IdleConnections::new(2);
+        let (one, mut other_end) = connection().await;
+        idle.keep(ORIGIN, one);
+        advance(IDLE_TIMEOUT - Duration::from_millis(1)).await;
+        let one = idle.take(ORIGIN).unwrap();
+        idle.keep(ORIGIN, one);
+
+        advance(IDLE_TIMEOUT).await;
+
+        assert!(idle.take(ORIGIN).is_none());
+        assert_eq!(other_end.read(&mut [0; 1]).await.unwrap(), 0, "the other end is told");
+        assert!(idle.kept().by_origin.is_empty());
+    }
+}

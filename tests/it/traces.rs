@@ -115,7 +115,7 @@ fn is_an_attempt(attempt: &Collected, [event, delivery, webhook]: [&str; 3], rec
         assert_eq!(attempt.get(name), value, "{name}");
     }
     let (names, times): (Vec<&str>, Vec<u64>) = attempt.events.iter().map(|(name, at)| (name.as_str(), *at)).unzip();
-    assert_eq!(names, ["response.head", "response.body"]);
+    assert_eq!(names, ["connected", "response.head", "response.body"]);
     assert!(attempt.begun <= times[0] && times.is_sorted() && attempt.begun < attempt.ended, "{attempt:?}");
 }
 

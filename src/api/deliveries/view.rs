@@ -125,6 +125,9 @@ struct PhasesView {
     /// Getting an access token.
     #[serde(rename = "loginMs")]
     login: Option<f64>,
+    /// Making the connection, name look-up and TLS included; null where an open one was used. A part of `answerMs`.
+    #[serde(rename = "connectMs")]
+    connect: Option<f64>,
     /// From starting to connect or send until the answer's head was there.
     #[serde(rename = "answerMs")]
     answer: Option<f64>,
@@ -218,7 +221,7 @@ impl PhasesView {
         // Whole microseconds, so that what is written is what was measured.
         let ms =
             |phase: Option<Duration>| phase.map(|duration| f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1_000.0);
-        Self { login: ms(phases.login), answer: ms(phases.answer), body: ms(phases.body) }
+        Self { login: ms(phases.login), connect: ms(phases.connect), answer: ms(phases.answer), body: ms(phases.body) }
     }
 }
 

@@ -37,7 +37,8 @@ fn heading(attempt: &Value) -> String {
 
 /// How long its parts took, as far as they were reached.
 fn phases(attempt: &Value) -> String {
-    let known = [("login", "/phases/loginMs"), ("answer", "/phases/answerMs"), ("body", "/phases/bodyMs")];
+    let known =
+        [("login", "/phases/loginMs"), ("connect", "/phases/connectMs"), ("answer", "/phases/answerMs"), ("body", "/phases/bodyMs")];
     let parts = known.into_iter().filter_map(|(name, pointer)| Some(format!("{name} {} ms", attempt.pointer(pointer)?.as_f64()?)));
     parts.collect::<Vec<_>>().join(", ")
 }
@@ -53,14 +54,14 @@ mod tests {
     fn an_attempt_is_told_with_its_phases_and_what_came_back() {
         let attempt = json!({
             "number": 2, "startedAt": "2024-04-11T14:12:33Z", "outcome": "retryable", "reason": "status", "status": 500,
-            "detail": "status 500", "remoteAddress": "192.0.2.1:443", "phases": {"loginMs": null, "answerMs": 12.5, "bodyMs": 1.0},
+            "detail": "status 500", "remoteAddress": "192.0.2.1:443", "phases": {"loginMs": null, "connectMs": 0.5, "answerMs": 12.5, "bodyMs": 1.0},
             "responseHead": "HTTP/1.1 500 X\r\nx-a: \u{1b}[2Jb", "responseBody": "a\nb",
         });
 
         let text = written(true, false, |output| show(&json!({"attempts": [attempt]}), output).unwrap());
 
         let expected = "\nattempt 2  2024-04-11T14:12:33Z  retryable, status, 500\n  status 500\n  called 192.0.2.1:443\n  \
-            answer 12.5 ms, body 1 ms\n  | HTTP/1.1 500 X\n  | x-a: \\u001b[2Jb\n  | a\n  | b\n";
+            connect 0.5 ms, answer 12.5 ms, body 1 ms\n  | HTTP/1.1 500 X\n  | x-a: \\u001b[2Jb\n  | a\n  | b\n";
         assert_eq!(text, expected);
     }
 }

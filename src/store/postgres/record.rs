@@ -43,10 +43,11 @@ pub(super) const RECORD: &str = concat!(
         select e.*, e.state = 'pending' and e.webhook_id not in (select id from alive) as is_called_off
         from unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[],
                 $9::bigint[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::bigint[], $15::text[],
-                $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::bytea[], $22::bigint[])
+                $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::text[], $22::bytea[],
+                $23::bigint[])
             as e (place, delivery_id, token, webhook_id, state, due_at, dead_letter_reason,
                 number, started_at, finished_at, outcome, reason, status, detail,
-                remote_address, login_us, answer_us, body_us, response_head, response_body, answered_within)),
+                remote_address, login_us, connect_us, answer_us, body_us, response_head, response_body, answered_within)),
     moved as (
         update delivery d set
             state = case when e.is_called_off then 'cancelled' else e.state end,
@@ -58,9 +59,9 @@ pub(super) const RECORD: &str = concat!(
         returning e.*),
     tried as (
         insert into attempt (delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
-            login_us, answer_us, body_us, response_head, response_body)
+            login_us, connect_us, answer_us, body_us, response_head, response_body)
         select delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
-            login_us, answer_us, body_us, response_head, response_body from moved),
+            login_us, connect_us, answer_us, body_us, response_head, response_body from moved),
     counted as (
         select webhook_id, floor(extract(epoch from finished_at) / 60)::bigint as minute,
             count(*) filter (where outcome = 'delivered') as delivered, count(*) filter (where outcome <> 'delivered') as failed,
@@ -212,6 +213,7 @@ fn bind_attempts<'q>(query: Statement<'q>, column: &Column<'_>) -> Statement<'q>
         .bind(column.of(|ended| ended.record.attempt.exchange.detail.as_deref().map(kept)))
         .bind(column.of(|ended| ended.record.attempt.exchange.remote_address.map(|address| address.to_string())))
         .bind(column.of(|ended| ended.record.attempt.exchange.phases.login.map(micros)))
+        .bind(column.of(|ended| ended.record.attempt.exchange.phases.connect.map(micros)))
         .bind(column.of(|ended| ended.record.attempt.exchange.phases.answer.map(micros)))
         .bind(column.of(|ended| ended.record.attempt.exchange.phases.body.map(micros)))
         .bind(column.of(|ended| ended.record.attempt.exchange.response_head.as_deref().map(kept)))

@@ -14,7 +14,7 @@ use crate::store::records::LastAttempt;
 macro_rules! attempt_columns {
     () => {
         "a.delivery_id, a.number, a.started_at, a.finished_at, a.outcome, a.reason, a.status, a.detail, a.remote_address,
-         a.login_us, a.answer_us, a.body_us, a.response_head, a.response_body"
+         a.login_us, a.connect_us, a.answer_us, a.body_us, a.response_head, a.response_body"
     };
 }
 pub(in crate::store) use attempt_columns;
@@ -29,7 +29,7 @@ pub(in crate::store) fn attempt(fields: &mut Fields<'_>) -> Result<Attempt, Stor
         status,
         detail: fields.optional_text("detail")?,
         remote_address: fields.optional("remote_address", |text| text.parse::<SocketAddr>().ok())?,
-        phases: Phases { login: phase(fields, "login_us")?, answer: phase(fields, "answer_us")?, body: phase(fields, "body_us")? },
+        phases: phases(fields)?,
         response_head: fields.optional_text("response_head")?,
         response_body: fields.optional_bytes("response_body")?.map(Bytes::copy_from_slice),
     };
@@ -49,6 +49,11 @@ fn outcome_and_status(fields: &mut Fields<'_>) -> Result<(AttemptOutcome, Option
         _ => return Err(fields.corrupt("outcome")),
     };
     Ok((outcome, status))
+}
+
+fn phases(fields: &mut Fields<'_>) -> Result<Phases, StoreError> {
+    let (login, connect) = (phase(fields, "login_us")?, phase(fields, "connect_us")?);
+    Ok(Phases { login, connect, answer: phase(fields, "answer_us")?, body: phase(fields, "body_us")? })
 }
 
 fn phase(fields: &mut Fields<'_>, column: &'static str) -> Result<Option<Duration>, StoreError> {

@@ -33,8 +33,8 @@ pub(super) const MOVE_ON: &str = "
 
 const INSERT_ATTEMPT: &str = "
     insert into attempt (delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
-        login_us, answer_us, body_us, response_head, response_body)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        login_us, connect_us, answer_us, body_us, response_head, response_body)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 macro_rules! count {
     ($table:literal, $unit:literal) => {
@@ -148,6 +148,7 @@ fn insert_attempt(statement: &mut Statement<'_>, delivery_id: DeliveryId, attemp
         exchange.detail.as_deref(),
         exchange.remote_address.map(|address| address.to_string()),
         exchange.phases.login.map(micros),
+        exchange.phases.connect.map(micros),
         exchange.phases.answer.map(micros),
         exchange.phases.body.map(micros),
         exchange.response_head.as_deref(),

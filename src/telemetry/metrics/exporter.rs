@@ -217,7 +217,7 @@ mod tests {
     use crate::domain::time::Timestamp;
 
     fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt {
-        let phases = Phases { login: None, answer: Some(Duration::from_millis(30)), body: Some(Duration::from_micros(400)) };
+        let phases = Phases { answer: Some(Duration::from_millis(30)), body: Some(Duration::from_micros(400)), ..Phases::default() };
         let at = Timestamp::from_micros(0);
         Attempt { number, started_at: at, finished_at: at, outcome, exchange: Exchange { phases, ..Exchange::default() } }
     }

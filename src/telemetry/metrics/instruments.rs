@@ -140,6 +140,7 @@ pub struct DeliveryMetrics {
     pub(super) retries: Counter,
     pub(super) phases: PhaseFamily,
     login: Histogram,
+    connect: Histogram,
     answer: Histogram,
     body: Histogram,
     pub(super) claimed: Counter,
@@ -159,6 +160,7 @@ impl Default for DeliveryMetrics {
             dead_letters: dead_letters(),
             retries: Counter::default(),
             login: phase("login"),
+            connect: phase("connect"),
             answer: phase("answer"),
             body: phase("body"),
             phases,
@@ -183,7 +185,9 @@ impl DeliveryMetrics {
             self.dead_letters.get_or_create(&ReasonLabel { reason }).inc();
         }
         let phases = tried.phases;
-        for (histogram, took) in [(&self.login, phases.login), (&self.answer, phases.answer), (&self.body, phases.body)] {
+        let known =
+            [(&self.login, phases.login), (&self.connect, phases.connect), (&self.answer, phases.answer), (&self.body, phases.body)];
+        for (histogram, took) in known {
             if let Some(took) = took {
                 histogram.observe(took.as_secs_f64());
             }

@@ -7,7 +7,7 @@
 use url::Url;
 
 use super::span::{Kind, Span};
-use crate::domain::attempt::{Attempt, AttemptOutcome, FailureReason, Phases};
+use crate::domain::attempt::{Attempt, AttemptOutcome, FailureReason};
 use crate::domain::delivery::Transition;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, WebhookId};
@@ -44,6 +44,7 @@ const NEXT_ATTEMPT: &str = "webhook_dispatcher.next_attempt_at";
 
 /// The access token was there; the answer's head was; its body was.
 const AUTHORIZED: &str = "authorized";
+const CONNECTED: &str = "connected";
 const HEAD: &str = "response.head";
 const BODY: &str = "response.body";
 
@@ -211,9 +212,9 @@ fn of_exchange(span: &mut Span, attempt: &Attempt) {
         span.text(PEER_ADDRESS, peer.ip().to_string());
         span.number(PEER_PORT, peer.port());
     }
-    let Phases { login, answer, body } = exchange.phases;
+    let phases = exchange.phases;
     let mut after = std::time::Duration::ZERO;
-    for (name, took) in [(AUTHORIZED, login), (HEAD, answer), (BODY, body)] {
+    for (name, took) in [(AUTHORIZED, phases.login), (CONNECTED, phases.connect), (HEAD, phases.wait()), (BODY, phases.body)] {
         if let Some(took) = took {
             after += took;
             span.events.push((name, after));

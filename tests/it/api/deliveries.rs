@@ -70,7 +70,7 @@ async fn a_dead_letter_shows_every_attempt_and_why_it_was_given_up() {
         status: Some(503),
         detail: Some("overloaded".to_owned()),
         remote_address: Some("203.0.113.7:443".parse().unwrap()),
-        phases: Phases { login: Some(Duration::from_micros(1_500)), answer: Some(Duration::from_micros(20_250)), body: None },
+        phases: Phases { login: Some(Duration::from_micros(1_500)), answer: Some(Duration::from_micros(20_250)), ..Phases::default() },
         response_head: Some("content-type: text/html".to_owned()),
         response_body: Some(Bytes::from_static(b"<b>\xff</b>")),
     };
@@ -95,7 +95,7 @@ async fn a_dead_letter_shows_every_attempt_and_why_it_was_given_up() {
                 "status": 503,
                 "detail": "overloaded",
                 "remoteAddress": "203.0.113.7:443",
-                "phases": {"loginMs": 1.5, "answerMs": 20.25, "bodyMs": null},
+                "phases": {"loginMs": 1.5, "connectMs": null, "answerMs": 20.25, "bodyMs": null},
                 "responseHead": "content-type: text/html",
                 "responseBody": "<b>\u{fffd}</b>"
             },
@@ -108,7 +108,7 @@ async fn a_dead_letter_shows_every_attempt_and_why_it_was_given_up() {
                 "status": 410,
                 "detail": null,
                 "remoteAddress": null,
-                "phases": {"loginMs": null, "answerMs": null, "bodyMs": null},
+                "phases": {"loginMs": null, "connectMs": null, "answerMs": null, "bodyMs": null},
                 "responseHead": null,
                 "responseBody": null
             }

@@ -80,7 +80,8 @@ async fn a_delivery_says_why_it_waits_and_what_came_back() {
         remote_address: Some("192.0.2.7:443".parse().unwrap()),
         phases: Phases {
             login: Some(Duration::from_millis(30)),
-            answer: Some(Duration::from_millis(1_470)),
+            connect: Some(Duration::from_millis(20)),
+            answer: Some(Duration::from_millis(1_490)),
             body: Some(Duration::from_micros(500)),
         },
         response_head: Some("retry-after: 300".to_owned()),
@@ -95,7 +96,7 @@ async fn a_delivery_says_why_it_waits_and_what_came_back() {
         "Attempt 1 failed because the receiver answered 503; the next attempt is planned for 2024-04-11 14:17:33.",
         "a word on it",
         "192.0.2.7:443",
-        r#"aria-label="Login 30 ms, Connect and wait 1.5 s, Body 0.5 ms""#,
+        r#"aria-label="Login 30 ms, Connect 20 ms, Wait 1.5 s, Body 0.5 ms""#,
         "retry-after: 300",
         "try later \u{FFFD}",
         "POST https://example.com/doc-7",

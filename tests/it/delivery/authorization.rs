@@ -66,7 +66,9 @@ async fn the_login_is_sent_as_a_form_and_its_token_goes_along() {
     assert_eq!(login.header("content-type"), Some("application/x-www-form-urlencoded"));
     let detail = app.delivery(id).await;
     assert_eq!(detail.summary.delivery.state, DeliveryState::Delivered);
-    assert!(detail.attempts[0].exchange.phases.login.is_some());
+    let phases = detail.attempts[0].exchange.phases;
+    assert!(phases.login.is_some() && phases.answer.is_some());
+    assert_eq!(phases.connect, None, "the login's connection was open");
 }
 
 #[tokio::test]

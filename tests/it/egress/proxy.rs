@@ -12,7 +12,7 @@ use webhook_dispatcher::egress::EgressSettings;
 use crate::support::dispatcher::{Dispatcher, Setup};
 use crate::support::names::ScriptedNames;
 use crate::support::process::{Process, RestClient};
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::tls::Authority;
 
 /// An HTTP proxy that makes tunnels to one place, whatever it is asked for, and keeps the heads of what it was asked.
@@ -75,6 +75,40 @@ async fn a_call_goes_through_the_proxy_by_name_with_its_password_and_stays_seale
     assert!(asked[0].to_ascii_lowercase().contains("proxy-authorization: basic dxnlcjpwyxnz\r\n"), "{asked:?}");
     assert_eq!(receiver.seen()[0].header("proxy-authorization"), None);
     assert_eq!(receiver.seen()[0].target, "/doc-1");
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_sealed_is_handed_to_the_proxy_with_its_whole_url() {
+    let proxy = Receiver::answering([]).await;
+    let url = format!("http://user:p%40ss@{}", proxy.address);
+    let app = app(&url, None, &[]).await;
+    app.webhook("http://receiver.test:8080/:id?a=b", |_| {}).await;
+
+    let id = app.enqueue_one("doc-1").await;
+    app.run_until_idle().await;
+
+    assert_eq!(app.delivery(id).await.attempts[0].outcome, AttemptOutcome::Delivered);
+    let asked = &proxy.seen()[0];
+    assert_eq!(asked.target, "http://receiver.test:8080/doc-1?a=b");
+    assert_eq!(asked.header("host"), Some("receiver.test:8080"));
+    assert_eq!(asked.header("proxy-authorization"), Some("Basic dXNlcjpwQHNz"));
+}
+
+#[tokio::test]
+async fn a_proxy_that_makes_no_tunnel_is_to_blame_and_gets_nothing_but_its_question() {
+    let proxy = Receiver::answering([Reply::Full(407, "proxy-authenticate: Basic\r\n", b"who are you?".to_vec())]).await;
+    let app = app(&proxy.url(""), None, &[]).await;
+    app.webhook("https://receiver.test/:id", |_| {}).await;
+
+    let id = app.enqueue_one("doc-1").await;
+    app.run_until_idle().await;
+
+    let attempt = app.delivery(id).await.attempts.remove(0);
+    assert_eq!(attempt.outcome, AttemptOutcome::Retryable(FailureReason::Connect));
+    assert_eq!(attempt.exchange.detail.as_deref(), Some("the proxy answered 407 Proxy Authentication Required"));
+    let asked = proxy.seen();
+    assert_eq!((asked.len(), asked[0].method.as_str(), asked[0].target.as_str()), (1, "CONNECT", "receiver.test:443"));
+    assert!(asked[0].body.is_empty());
 }
 
 #[tokio::test]

@@ -273,6 +273,7 @@ fn attempt(claimed: &ClaimedDelivery, outcome: AttemptOutcome, status: u16) -> A
         remote_address: Some(SocketAddr::from(([203, 0, 113, 7], 8443))),
         phases: Phases {
             login: Some(Duration::from_micros(11)),
+            connect: Some(Duration::from_micros(22)),
             answer: Some(Duration::from_micros(222)),
             body: Some(Duration::from_micros(3_333)),
         },

@@ -149,7 +149,12 @@ async fn attempt(rest: &Rest, webhook: &str) {
     let exchange = Exchange {
         status: Some(410),
         remote_address: Some("203.0.113.7:443".parse().unwrap()),
-        phases: Phases { login: Some(Duration::from_micros(51_500)), answer: Some(Duration::from_micros(30_250)), body: None },
+        phases: Phases {
+            login: Some(Duration::from_micros(51_500)),
+            connect: Some(Duration::from_micros(4_750)),
+            answer: Some(Duration::from_micros(30_250)),
+            body: None,
+        },
         response_head: Some("content-type: text/plain".to_owned()),
         response_body: Some(Bytes::from_static(b"moved away")),
         ..Exchange::default()

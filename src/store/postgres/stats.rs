@@ -36,7 +36,7 @@ macro_rules! counted {
             "select s.webhook_id, s.",
             $unit,
             " / $5, sum(s.delivered)::bigint, sum(s.failed)::bigint, sum(s.retries)::bigint,
-                sum(s.dead_lettered)::bigint, sum(s.answer_us)::bigint",
+                sum(s.dead_lettered)::bigint",
             answer_columns!(summed),
             "
             from webhook w cross join lateral (

@@ -34,7 +34,7 @@ pub(super) use self::delivery::{
 };
 pub(super) use self::redelivery::{dead_letter, dead_letter_columns, event_delivery, job_columns, redelivery_job, wanted_columns};
 pub(super) use self::signing_keys::{public_key, seal_signing_keys, signing_keys};
-pub(super) use self::stats::{added_columns, answer_columns, counted_columns, keyed_counts, label, label_columns};
+pub(super) use self::stats::{added_columns, answer_columns, counted_columns, counts_columns, keyed_counts, label, label_columns};
 pub(super) use self::webhook::{WrittenDefinition, webhook, webhook_columns};
 pub(super) use self::webhook_secrets::{Envelopes, secrets_in_clear};
 

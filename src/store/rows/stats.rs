@@ -57,6 +57,13 @@ macro_rules! counted_columns {
     };
 }
 
+/// What `Counts` has of it, in the order of its fields.
+macro_rules! counts_columns {
+    () => {
+        concat!("delivered, failed, retries, dead_lettered", $crate::store::rows::answer_columns!($crate::store::rows::stats::listed))
+    };
+}
+
 /// Goes after a conflict in a table that is called `s`.
 macro_rules! added_columns {
     () => {
@@ -68,9 +75,9 @@ macro_rules! added_columns {
     };
 }
 
-pub(in crate::store) use {added, added_columns, answer_columns, counted_columns, listed};
+pub(in crate::store) use {added, added_columns, answer_columns, counted_columns, counts_columns, listed};
 
-/// Reads the webhook (null for all together), the number of a minute, hour or bucket (null likewise) and `counted_columns!`.
+/// Reads the webhook (null for all together), the number of a bucket (null likewise) and `counts_columns!`.
 pub(in crate::store) fn keyed_counts(row: &dyn Cells) -> Result<(Option<WebhookId>, Option<i64>, Counts), StoreError> {
     let fields = &mut Fields::of(row, "delivery_stat");
     Ok((fields.optional_id("webhook_id")?, fields.optional_number("minute")?, counts(fields)?))
@@ -79,7 +86,6 @@ pub(in crate::store) fn keyed_counts(row: &dyn Cells) -> Result<(Option<WebhookI
 fn counts(fields: &mut Fields<'_>) -> Result<Counts, StoreError> {
     let (delivered, failed) = (fields.number("delivered")?, fields.number("failed")?);
     let (retries, dead_lettered) = (fields.number("retries")?, fields.number("dead_lettered")?);
-    fields.number::<i64>("answer_us")?;
     let mut answers = [0; BUCKETS];
     for count in &mut answers {
         *count = fields.number("answers")?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::adding_up;
 use super::migrate::migrate;
 use super::statements::Statements;
 use crate::store::driver_errors::unusable;
@@ -87,6 +88,7 @@ fn open(settings: &Settings, access: OpenFlags, more_settings: &str) -> Result<C
         db.busy_timeout(BUSY_TIMEOUT)?;
         db.execute_batch(more_settings)?;
         db.execute_batch(SETTINGS)?;
+        adding_up::register(&db)?;
         Ok(db)
     });
     let db = opened.map_err(|error| StoreError::Unusable {

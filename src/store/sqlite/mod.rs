@@ -26,6 +26,7 @@ use crate::domain::audit::Actor;
 use crate::domain::ids::IdSource;
 use crate::secrets::{KeyId, Keyring};
 
+mod adding_up;
 mod audit;
 mod backup;
 mod cells;

@@ -3,10 +3,12 @@
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 use uuid::Uuid;
 
+use super::adding_up::Sums;
 use super::connect::{Settings, open_writer};
 use super::delivery_list::tests::text as list_text;
 use super::{audit, claim, dead_letters, enqueue, event_search, left_over, queue, record, redelivery, secrets, sessions, stats, upkeep};
 use crate::domain::delivery::{DeadLetterReason, DeliveryState};
+use crate::domain::stats::{Period, StatsQuery, StatsWindow};
 use crate::domain::time::Timestamp;
 use crate::store::records::{AuditFilter, DeliveryFilter, Page, Scope};
 
@@ -134,6 +136,37 @@ fn statistics_step_from_webhook_to_webhook_and_count_along_an_index() {
     assert_reads(stats::COUNT_PENDING, &[due]);
     assert_reads(stats::EARLIEST_DUE, &["SEARCH delivery USING INDEX delivery_due (webhook_id=? AND due_at<?)"]);
     assert_reads(stats::COUNT_DEAD_LETTERS, &["SEARCH delivery USING INDEX delivery_dead_letter_webhook (webhook_id=?)"]);
+}
+
+#[test]
+fn statistics_are_added_up_by_reading_each_row_once() {
+    const WEBHOOKS: i64 = 50;
+    const HOURS: i64 = 168;
+    let db = database();
+    let now = Timestamp::from_micros((HOURS - 1) * 3_600_000_000);
+    let query = StatsQuery { window: StatsWindow::Week, webhook_id: None, now, most_webhooks: 50 };
+    let week = stats::adding_up(Scope::All, &query, &Period::of(query.window, now, WEBHOOKS.unsigned_abs()));
+    let setup = format!(
+        "insert into client (id, name, created_at) values (zeroblob(16), 'made', 0);
+        with recursive made (n) as (select 1 union all select n + 1 from made where n < {WEBHOOKS})
+            insert into webhook (id, client_id, version, name, events, method, url, state, state_changed_at, created_at, updated_at)
+            select randomblob(16), zeroblob(16), 1, n, '[]', 'POST', 'https://example.org', 'active', 0, 0, 0 from made;
+        with recursive past (hour) as (select 0 union all select hour + 1 from past where hour < {HOURS} - 1)
+            insert into delivery_stat_hour (webhook_id, hour, delivered, answers_to_30_ms) select id, hour, 1, 1 from webhook, past"
+    );
+    db.execute_batch(&setup).unwrap();
+    assert_reads(week.sql(), &["SCAN w", "SEARCH s USING PRIMARY KEY (webhook_id=? AND hour>? AND hour<?)"]);
+
+    let mut statement = db.prepare(week.sql()).unwrap();
+    let answers: Vec<Vec<u8>> = statement.query_map(week.values(), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+
+    // What is handed out row by row costs more than what is read.
+    let [answer] = &answers[..] else { panic!("{} rows are handed out", answers.len()) };
+    let sums = Sums::read(answer).unwrap();
+    assert_eq!((sums.by_webhook.len(), sums.by_number.len()), (50, 168));
+    assert!(sums.by_webhook.iter().all(|(_, counts)| (counts.delivered, counts.answers.total()) == (168, 168)));
+    let (steps, rows) = (statement.get_status(StatementStatus::VmStep), i32::try_from(WEBHOOKS * HOURS).unwrap());
+    assert!(steps < 40 * rows, "{steps} steps for {rows} rows");
 }
 
 #[test]

@@ -117,4 +117,10 @@ impl Built {
     pub(super) fn sql(&self) -> &str {
         &self.sql
     }
+
+    /// The values as they stand.
+    #[cfg(test)]
+    pub(super) fn values(&self) -> impl Params + '_ {
+        params_from_iter(&self.values)
+    }
 }

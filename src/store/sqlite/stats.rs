@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use super::SqliteStore;
+use super::adding_up::Sums;
 use super::statements::{Built, Statements};
 use crate::domain::ids::{DeliveryId, WebhookId};
 use crate::domain::stats::{Backlog, Gathered, Period, Stats, StatsQuery};
@@ -14,19 +15,19 @@ use crate::store::backlog::{counted, most_of_each};
 use crate::store::contract::Statistics;
 use crate::store::error::StoreError;
 use crate::store::records::Scope;
-use crate::store::rows::{Fields, counted_columns, keyed_counts, label, label_columns};
+use crate::store::rows::{Fields, counts_columns, label, label_columns};
 
 const LABELS: &str = concat!("select ", label_columns!(), " from webhook w where w.deleted_at is null");
 
-/// A webhook that was deleted since is counted too.
+/// Answers [`Sums`], in one row. A webhook that was deleted since is counted too.
 macro_rules! counted {
     ($table:literal, $unit:literal) => {
         concat!(
-            "select s.webhook_id, s.",
+            "select added_up(s.webhook_id, s.",
             $unit,
             ", ",
-            counted_columns!(),
-            " from webhook w cross join ",
+            counts_columns!(),
+            ") from webhook w cross join ",
             $table,
             " s on s.webhook_id = w.id where s.",
             $unit,
@@ -111,6 +112,21 @@ fn of_scope(mut statement: Built, scope: Scope, query: &StatsQuery) -> Built {
 }
 
 fn add_up(db: &Connection, (scope, query): (Scope, &StatsQuery), period: &Period, gathered: &mut Gathered) -> Result<(), StoreError> {
+    let minutes = if period.is_hourly() { 60 } else { 1 };
+    let answers = adding_up(scope, query, period).rows(db, |row| Sums::read(Fields::of(row, "delivery_stat").bytes("added_up")?))?;
+    for Sums { by_webhook, by_number } in answers {
+        for (webhook_id, counts) in by_webhook {
+            *gathered.by_webhook.entry(webhook_id).or_default() += &counts;
+        }
+        for (number, counts) in by_number {
+            *gathered.by_bucket.entry(period.bucket_of(number * minutes)).or_default() += &counts;
+        }
+    }
+    Ok(())
+}
+
+/// What adds up the rows of a period.
+pub(super) fn adding_up(scope: Scope, query: &StatsQuery, period: &Period) -> Built {
     let (text, unit, minutes) = if period.is_hourly() {
         (counted!("delivery_stat_hour", "hour"), "s.hour", 60)
     } else {
@@ -118,15 +134,7 @@ fn add_up(db: &Connection, (scope, query): (Scope, &StatsQuery), period: &Period
     };
     let mut statement = Built::new(text);
     statement.bind(period.first_minute() / minutes).push(" and ").push(unit).push(" < ").bind(period.end_minute() / minutes);
-    let add = |row: &Row<'_>| {
-        let (webhook_id, number, counts) = keyed_counts(row)?;
-        if let (Some(webhook_id), Some(number)) = (webhook_id, number) {
-            *gathered.by_webhook.entry(webhook_id).or_default() += &counts;
-            *gathered.by_bucket.entry(period.bucket_of(number * minutes)).or_default() += &counts;
-        }
-        Ok(())
-    };
-    of_scope(statement, scope, query).rows(db, add).map(drop)
+    of_scope(statement, scope, query)
 }
 
 /// Which of the wanted webhooks a statement names.

@@ -8,8 +8,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 use tokio_rustls::TlsAcceptor;
+
+/// Nothing that a test waits for takes longer.
+const LONGEST_WAIT: Duration = Duration::from_mins(3);
 
 /// A request as it came in.
 #[derive(Clone, Debug, Default)]
@@ -111,8 +114,13 @@ impl Receiver {
         self.ledger.seen.lock().unwrap().clone()
     }
 
-    /// Comes back when `enough` says so of everything that came in.
+    /// Comes back when `enough` says so of everything that came in; what does not come within minutes does not come.
     pub(crate) async fn until(&self, enough: impl Fn(&[Seen]) -> bool) {
+        let waited = timeout(LONGEST_WAIT, self.come(enough)).await;
+        assert!(waited.is_ok(), "what was waited for did not come; {} requests came", self.seen().len());
+    }
+
+    async fn come(&self, enough: impl Fn(&[Seen]) -> bool) {
         loop {
             let grown = self.ledger.grown.notified();
             if enough(&self.ledger.seen.lock().unwrap()) {

@@ -83,3 +83,36 @@ fn of_rest(error: &RestError) -> u8 {
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rest::Problem;
+
+    #[test]
+    fn every_refusal_ends_with_the_number_that_the_help_says() {
+        let ends = [
+            (400, 5),
+            (401, 4),
+            (403, 4),
+            (404, 3),
+            (409, 8),
+            (413, 5),
+            (415, 5),
+            (422, 5),
+            (429, 6),
+            (500, 1),
+            (502, 6),
+            (503, 6),
+            (504, 6),
+            (302, 1),
+        ];
+
+        for (status, code) in ends {
+            let problem = Problem { status, detail: String::new(), errors: Vec::new() };
+            assert_eq!(of_rest(&RestError::Refused { what: String::new(), problem }), code, "{status}");
+        }
+        let broken_off = RestError::Incomplete { what: String::new() };
+        assert_eq!(of_rest(&broken_off), 1);
+    }
+}

@@ -7,8 +7,8 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Ended, Scene, run};
-use crate::support::receiver::Reply;
+use super::{Ended, Scene, command, run};
+use crate::support::receiver::{Receiver, Reply};
 
 const SECRETS: [(&str, &str); 3] =
     [("PARTNER_AUTHORIZATION", "Bearer s3cret-1"), ("PARTNER_KEY", "s3cret-2"), ("LOGIN_PASSWORD", "s3cret-3")];
@@ -89,6 +89,24 @@ async fn what_is_exported_changes_nothing_when_it_is_applied_and_holds_no_secret
 }
 
 #[tokio::test]
+async fn what_is_as_the_file_says_is_not_sent() {
+    let webhook = json!({"name": "Plain", "events": ["invoice.paid"], "method": "POST", "url": "https://a.example/:id"});
+    let mut shown = webhook.clone();
+    shown["id"] = "00000000-0000-7000-8000-000000000000".into();
+    let shown = json!({"items": [shown], "nextCursor": null}).to_string();
+    let dispatcher = Receiver::start(move |_, _| Reply::json(&shown)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("webhooks.json");
+    fs::write(&file, json!({"webhooks": [webhook]}).to_string()).unwrap();
+
+    let mut command = command(&dispatcher.url(""), &["webhooks", "apply", "-f", file.to_str().unwrap()]);
+    let told = run(command.env("DISPATCHER_API_KEY", "k")).await.expect(0);
+
+    assert!(told.starts_with("unchanged     Plain  "), "{told}");
+    assert_eq!(dispatcher.seen().iter().map(|seen| seen.method.as_str()).collect::<Vec<_>>(), ["GET"]);
+}
+
+#[tokio::test]
 async fn what_differs_is_shown_before_it_is_done() {
     let scene = Scene::calm().await;
     scene.apply(&scene.two(), &SECRETS, &[]).await.expect(0);
@@ -135,13 +153,17 @@ async fn what_breaks_a_rule_is_refused_by_name_and_the_rest_is_done() {
     let clear = "[[webhooks]]\nname = \"Clear\"\nevents = [\"e\"]\nmethod = \"POST\"\nurl = \"https://a.example\"\nauthorization = \"Bearer s3cret\"\n";
 
     let some = scene.apply(&format!("{bad}{clear}{}", scene.two()), &SECRETS, &["--prune", "--yes"]).await;
-    let none = scene.apply(&format!("{bad}{clear}"), &[], &[]).await;
+    let none = scene.apply(&format!("{bad}{clear}"), &[], &["--json"]).await;
     let no_file = scene.apply("[[webhook]]\nname = \"a\"\n", &[], &[]).await;
 
     assert!(some.stdout.contains("refused       Bad: some fields break a rule (422): url must"), "{}", some.stdout);
     assert!(some.stdout.contains("timeoutMs must be") && some.stdout.contains("authorization must be a reference"), "{}", some.stdout);
     assert!(!some.stdout.contains("s3cret"), "{}", some.stdout);
     assert!(some.refusal(7).contains("2 of 4 webhooks were refused"));
+    let report: Value = serde_json::from_str(&none.stdout).unwrap();
+    assert_eq!((&report["webhooks"][0]["outcome"], &report["webhooks"][0]["errors"][0]["field"]), (&json!("refused"), &json!("url")));
+    let needs_reference = json!({"field": "authorization", "message": "must be a reference, as { env = \"NAME\" } or { file = \"PATH\" }"});
+    assert_eq!(report["webhooks"][1]["errors"], json!([needs_reference]));
     assert!(none.refusal(5).contains("every webhook was refused"));
     assert!(no_file.refusal(5).contains("webhook is not known"));
     assert_eq!(scene.webhooks().await.len(), 2);

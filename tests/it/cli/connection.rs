@@ -1,8 +1,10 @@
 //! Which dispatcher is called, with whose key, how patiently, and how a command ends that cannot do what it was asked.
 
+use std::collections::HashSet;
 use std::fs;
 
 use serde_json::json;
+use tokio::process::Command;
 
 use super::{Scene, command, run};
 use crate::support::process::ROOT_KEY;
@@ -11,6 +13,25 @@ use crate::support::tls::Authority;
 
 const LIST: &[&str] = &["deliveries", "list"];
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+const SOMEBODY: &str = "00000000-0000-7000-8000-000000000001";
+
+/// Every command, as `help` lists them.
+const COMMANDS: [&str; 14] = [
+    "serve",
+    "demo",
+    "backup",
+    "catalogs",
+    "check-config",
+    "secrets",
+    "verify",
+    "deliveries",
+    "dead-letters",
+    "webhooks",
+    "stats",
+    "tail",
+    "completions",
+    "help",
+];
 
 /// An answer of somebody who plays the dispatcher.
 fn empty_list() -> Reply {
@@ -109,6 +130,31 @@ async fn the_key_goes_to_the_named_address_alone() {
 }
 
 #[tokio::test]
+async fn the_environment_says_what_no_flag_does() {
+    let here = Receiver::start(|_, _| empty_list()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let key_file = folder.path().join("key");
+    fs::write(&key_file, "of-the-file\n").unwrap();
+    let named = |command: &mut Command| {
+        command.env("DISPATCHER_API_KEY_FILE", &key_file).env("DISPATCHER_API_KEY", "of-the-variable").env("DISPATCHER_CLIENT_ID", NOBODY);
+    };
+    let mut by_variables = command(&here.url(""), LIST);
+    named(&mut by_variables);
+    let mut by_flags = command("http://127.0.0.1:1", LIST);
+    named(&mut by_flags);
+    by_flags.args(["--url", &here.url(""), "--client", SOMEBODY]);
+
+    run(&mut by_variables).await.expect(0);
+    run(&mut by_flags).await.expect(0);
+
+    let shown =
+        here.seen().iter().map(|seen| ["x-api-key", "x-client-id"].map(|name| seen.header(name).unwrap().to_owned())).collect::<Vec<_>>();
+    assert_eq!(shown, [["of-the-file", NOBODY], ["of-the-file", SOMEBODY]]);
+    let no_id = run(command(&here.url(""), LIST).env("DISPATCHER_API_KEY", "k").env("DISPATCHER_CLIENT_ID", "7")).await;
+    assert!(no_id.refusal(2).contains("DISPATCHER_CLIENT_ID is no id"));
+}
+
+#[tokio::test]
 async fn only_a_dispatcher_with_a_trusted_certificate_is_called() {
     let authority = Authority::new();
     let receiver = Receiver::speaking_tls(authority.server("localhost")).await;
@@ -128,9 +174,25 @@ async fn only_a_dispatcher_with_a_trusted_certificate_is_called() {
 
 #[tokio::test]
 async fn every_shell_is_told_the_commands() {
-    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+    let shells = [
+        ("bash", "complete -F"),
+        ("elvish", "edit:completion:arg-completer"),
+        ("fish", "complete -c"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("zsh", "#compdef"),
+    ];
+    let help = run(&mut command("", &["help"])).await.expect(0);
+    let is_name = |text: &&str| !text.is_empty() && text.chars().all(|character| character.is_ascii_lowercase() || character == '-');
+    let commands: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")?.split("  ").next()).filter(is_name).collect();
+    assert_eq!(commands, COMMANDS);
+
+    for (shell, its_own) in shells {
         let script = run(&mut command("", &["completions", shell])).await.expect(0);
 
-        assert!(script.contains("dead-letters") && script.contains("key-file"), "{shell}");
+        assert!(script.contains(its_own) && script.contains("key-file"), "{shell}");
+        let words: HashSet<&str> = script.split(|character: char| !character.is_ascii_alphanumeric() && character != '-').collect();
+        for name in COMMANDS {
+            assert!(words.contains(name), "{shell} {name}");
+        }
     }
 }

@@ -5,8 +5,10 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Ended, Scene, interrupt};
-use crate::support::receiver::Reply;
+use super::{Ended, Scene, command, interrupt, run};
+use crate::support::receiver::{Receiver, Reply};
+
+const JOB: &str = "00000000-0000-7000-8000-000000000000";
 
 /// A dispatcher with as many dead letters, whose receiver is well now.
 async fn with_dead_letters(count: usize) -> Scene {
@@ -63,4 +65,19 @@ async fn ctrl_c_leaves_the_job_running_and_cancel_stops_it() {
     watched.refusal(7);
     assert_eq!(state().await, "cancelled");
     assert!(scene.run(&["dead-letters", "cancel", &job]).await.refusal(8).contains("only a running job"));
+}
+
+#[tokio::test]
+async fn a_job_is_watched_over_a_restart_of_the_dispatcher() {
+    let job = |state: &str, redelivered: u32| {
+        let job = json!({"id": JOB, "state": state, "matched": 2, "matchedHasMore": false, "redelivered": redelivered});
+        Reply::json(&job.to_string())
+    };
+    let away = std::iter::repeat_n(Reply::Close, 4);
+    let dispatcher = Receiver::answering([job("running", 1)].into_iter().chain(away).chain([job("running", 2), job("done", 2)])).await;
+
+    let ended = run(command(&dispatcher.url(""), &["dead-letters", "watch", JOB]).env("DISPATCHER_API_KEY", "k")).await;
+
+    assert!(ended.stderr.ends_with("1/2 sent again\n2/2 sent again\n"), "{}", ended.stderr);
+    assert_eq!(ended.expect(0), "done: 2 of 2 dead letters sent again\n");
 }

@@ -4,13 +4,16 @@ mod apply;
 mod connection;
 mod dead_letters;
 mod deliveries;
+mod scripts;
 mod tail;
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use crate::support::process::{Process, RestClient};
 use crate::support::receiver::{Receiver, Reply, Seen};
@@ -123,8 +126,9 @@ fn interrupt(child: &Child) {
     assert!(sent.success());
 }
 
+/// Runs a command to its end; one that goes on for ever has failed.
 async fn run(command: &mut Command) -> Ended {
-    let output = command.output().await.unwrap();
+    let output = timeout(Duration::from_mins(3), command.output()).await.expect("the command ends").unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -9,9 +9,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 use tokio::time::timeout;
 
-use super::{Scene, interrupt, run};
+use super::{Scene, command, interrupt, run};
 use crate::support::process::Process;
-use crate::support::receiver::{Reply, Seen};
+use crate::support::receiver::{Receiver, Reply, Seen};
 
 /// A `tail` that runs.
 struct Tail {
@@ -124,4 +124,35 @@ async fn what_will_not_pass_by_itself_ends_it() {
     assert!(run(scene.command(&["tail"]).env("DISPATCHER_API_KEY", "unknown")).await.refusal(4).contains("(401)"));
     assert!(run(scene.command(&["tail", "--url", gone]).env("X", "x")).await.refusal(6).contains("no answer"));
     assert!(scene.run(&["tail", "--outcome", "pending"]).await.refusal(2).contains("pending"));
+}
+
+#[tokio::test]
+async fn after_an_absence_it_looks_further_back() {
+    let page = |items: Value| json!({"items": items, "nextCursor": null}).to_string();
+    let ended = page(json!([{"id": "1", "finishedAt": "2024-04-11T14:22:33Z"}]));
+    let none = page(json!([]));
+    let dispatcher = Receiver::start(move |_, before| match before {
+        0 => Reply::json(r#"{"to": "2024-04-11T14:12:33Z"}"#),
+        1 => Reply::json(&ended),
+        3 => Reply::Status(500),
+        _ => Reply::json(&none),
+    })
+    .await;
+    let mut command = command(&dispatcher.url(""), &["tail", "--json"]);
+    let mut child = command.env("DISPATCHER_API_KEY", "k").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+
+    tokio::select! {
+        () = dispatcher.until_seen(6) => {}
+        ended = child.wait() => panic!("it waits for the dispatcher: {ended:?}"),
+    }
+    interrupt(&child);
+    let output = child.wait_with_output().await.unwrap();
+
+    let seen = dispatcher.seen();
+    let looks: Vec<&str> = seen[1..6].iter().map(|seen| seen.target.split(['=', '&']).nth(1).unwrap()).collect();
+    let [begin, before, long_before] = ["12%3A33", "22%3A31", "20%3A33"].map(|time| format!("2024-04-11T14%3A{time}%2B00%3A00"));
+    assert_eq!(looks, [&begin, &begin, &before, &long_before, &before]);
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap().lines().count()), (Some(0), 1));
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(notes.contains("(500); waiting for it\n") && notes.ends_with("the dispatcher is there again\n"), "{notes}");
 }

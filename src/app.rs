@@ -34,7 +34,7 @@ use self::traces::Traces;
 use crate::alerts::{AlertSettings, Alerts, Notices, Recipient};
 use crate::api::{self, ApiSettings, ApiState, BodyPace, ServerLimits};
 use crate::catalog::Catalogs;
-use crate::config::{Config, OcrErrors};
+use crate::config::{Config, MaintenanceConfig, OcrErrors};
 use crate::delivery::PoolSettings;
 use crate::delivery::definitions::Definitions;
 use crate::delivery::lanes::{BreakerSettings, LaneSettings};
@@ -328,20 +328,24 @@ fn start_work(
 
 fn duties(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Vec<ScheduledDuty>> {
     let settings = &config.maintenance;
-    let ages = RetentionAges {
-        finished: settings.finished_age(),
-        dead_letters: settings.dead_letter_age(),
-        idempotency_keys: settings.idempotency_age(),
-        // Twice as long as it takes to give up on a webhook, which is judged by them.
-        statistics: settings.finished_age().max(settings.failing_age() * 2),
-        audit_entries: settings.audit_age(),
-    };
+    let ages = retention_ages(settings);
     let all: [(Box<dyn Duty>, &str); 3] = [
         (Box::new(Retention::new(Arc::clone(store), ages, settings.batch_rows)), &settings.retention_schedule),
         (Box::new(DisableFailing::new(Arc::clone(store), settings.failing_age())), &settings.disable_schedule),
         (Box::new(TidyStore::new(Arc::clone(store))), &settings.upkeep_schedule),
     ];
     all.into_iter().map(|(duty, schedule)| Ok(ScheduledDuty { duty, schedule: schedule.parse()? })).collect()
+}
+
+fn retention_ages(settings: &MaintenanceConfig) -> RetentionAges {
+    RetentionAges {
+        finished: settings.finished_age(),
+        dead_letters: settings.dead_letter_age(),
+        idempotency_keys: settings.idempotency_age(),
+        // Twice as long as it takes to give up on a webhook, which is judged by them.
+        statistics: settings.finished_age().max(settings.failing_age() * 2),
+        audit_entries: settings.audit_age(),
+    }
 }
 
 fn pool_settings(config: &Config, catalogs: &Arc<Catalogs>) -> anyhow::Result<PoolSettings> {
@@ -462,5 +466,29 @@ impl Chance {
         let mut bytes = [0; N];
         self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_kept_as_long_as_its_setting_says() {
+        let settings = MaintenanceConfig {
+            finished_days: 11,
+            dead_letter_days: 12,
+            idempotency_days: 3,
+            failing_days: 4,
+            audit_days: 15,
+            ..MaintenanceConfig::default()
+        };
+        let days = |age: Duration| age.as_secs() / 86_400;
+
+        let ages = retention_ages(&settings);
+
+        assert_eq!([ages.finished, ages.dead_letters, ages.idempotency_keys, ages.audit_entries].map(days), [11, 12, 3, 15]);
+        assert_eq!(days(ages.statistics), 11);
+        assert_eq!(days(retention_ages(&MaintenanceConfig { failing_days: 7, ..settings }).statistics), 14);
     }
 }

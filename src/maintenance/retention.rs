@@ -25,6 +25,20 @@ pub struct RetentionAges {
     pub audit_entries: Duration,
 }
 
+impl RetentionAges {
+    /// Removes what has its age at `now`, at most `limit` rows of a kind.
+    fn step(&self, now: Timestamp, limit: u32) -> RetentionStep {
+        RetentionStep {
+            finished_before: now - self.finished,
+            dead_letters_before: now - self.dead_letters,
+            idempotency_before: now - self.idempotency_keys,
+            statistics_before: now - self.statistics,
+            audit_before: now - self.audit_entries,
+            limit,
+        }
+    }
+}
+
 /// Removes what is older than its age, in steps that each hold the store up only briefly.
 pub struct Retention {
     store: Arc<dyn Store>,
@@ -47,14 +61,7 @@ impl Duty for Retention {
     }
 
     async fn run_once(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let step = RetentionStep {
-            finished_before: now - self.ages.finished,
-            dead_letters_before: now - self.ages.dead_letters,
-            idempotency_before: now - self.ages.idempotency_keys,
-            statistics_before: now - self.ages.statistics,
-            audit_before: now - self.ages.audit_entries,
-            limit: self.rows_per_step,
-        };
+        let step = self.ages.step(now, self.rows_per_step);
         let mut rows = 0;
         loop {
             let removed = self.store.remove_expired(step).await?;
@@ -63,5 +70,28 @@ impl Duty for Retention {
             }
             rows += removed.rows();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_goes_by_its_own_age() {
+        let seconds = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        let ages = RetentionAges {
+            finished: Duration::from_secs(1),
+            dead_letters: Duration::from_secs(2),
+            idempotency_keys: Duration::from_secs(3),
+            statistics: Duration::from_secs(4),
+            audit_entries: Duration::from_secs(5),
+        };
+
+        let step = ages.step(seconds(100), 7);
+
+        assert_eq!((step.finished_before, step.dead_letters_before), (seconds(99), seconds(98)));
+        assert_eq!((step.idempotency_before, step.statistics_before), (seconds(97), seconds(96)));
+        assert_eq!((step.audit_before, step.limit), (seconds(95), 7));
     }
 }

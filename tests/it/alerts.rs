@@ -9,11 +9,12 @@ use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::ids::IdSource;
 use webhook_dispatcher::domain::node::{Node, NodeRole};
 use webhook_dispatcher::domain::signature::{Scheme, SigningSecret, VerifyingKey, standard};
-use webhook_dispatcher::domain::time::Clock as _;
+use webhook_dispatcher::domain::time::{Clock as _, Timestamp};
 use webhook_dispatcher::egress::{Caller, EgressSettings, HttpCaller};
 use webhook_dispatcher::node::{Heartbeat, Membership};
 
 use crate::support::dispatcher::{Dispatcher, START};
+use crate::support::process::{Process, RestClient};
 use crate::support::receiver::{Receiver, Reply};
 
 const SECRET: [u8; 32] = [5; 32];
@@ -25,8 +26,13 @@ fn caller() -> Arc<dyn Caller> {
 
 /// Alerts about what `app` does, told to `recipient`.
 async fn alerts(app: &Dispatcher, recipient: &Receiver) -> Alerts {
+    alerts_of(app, recipient, START).await
+}
+
+/// The same, found by a node that started at `start`.
+async fn alerts_of(app: &Dispatcher, recipient: &Receiver, start: Timestamp) -> Alerts {
     let ids = Arc::new(IdSource::seeded([9; 32]));
-    let node = Node { id: ids.next(START), name: "alone".to_owned(), role: NodeRole::All, version: "0".to_owned(), started_at: START };
+    let node = Node { id: ids.next(start), name: "node".to_owned(), role: NodeRole::All, version: "0".to_owned(), started_at: start };
     let heartbeat = Heartbeat { interval: Duration::from_hours(1), limit: Duration::from_hours(24) };
     let membership = Membership::join(node, heartbeat, Arc::clone(&app.store)).await.unwrap();
     let secret = SigningSecret::new(Scheme::HmacSha256, &SECRET).ok();
@@ -83,4 +89,39 @@ async fn a_webhook_that_is_gone_is_told_as_disabled_with_its_dead_letter() {
     let kinds: Vec<&Value> = bodies.iter().map(|body| &body["type"]).collect();
     assert_eq!(kinds, ["webhook.disabled", "webhook.disabled", "delivery.dead_lettered"], "what was refused is tried again");
     assert_eq!(bodies[0]["id"], bodies[1]["id"]);
+}
+
+#[tokio::test]
+async fn of_several_nodes_the_oldest_tells() {
+    let (app, recipient) = (Dispatcher::new().await, Receiver::answering([]).await);
+    let receiver = Receiver::answering([Reply::Status(410)]).await;
+    app.webhook(&receiver.url("/:id"), |_| {}).await;
+    let younger = alerts_of(&app, &recipient, START + Duration::from_secs(1)).await;
+    let oldest = alerts_of(&app, &recipient, START).await;
+    let look = async || [younger.run_once(app.clock.now()).await.unwrap(), oldest.run_once(app.clock.now()).await.unwrap()];
+    look().await;
+
+    app.enqueue("1").await;
+    app.run_until_idle().await;
+
+    assert_eq!(look().await, [0, 2]);
+    assert_eq!(recipient.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn the_running_program_signs_with_the_secret_that_is_set() {
+    let (folder, recipient, receiver) =
+        (tempfile::tempdir().unwrap(), Receiver::answering([]).await, Receiver::answering([Reply::Status(410)]).await);
+    let text = SigningSecret::new(Scheme::HmacSha256, &SECRET).unwrap().text_for_receiver();
+    let settings =
+        [&format!("alerts.url={}", recipient.url("/alerts")), &format!("alerts.secret={}", text.as_str()), "alerts.look_seconds=1"];
+    let (rest, process) = (RestClient::new(), Process::start(folder.path(), &settings).await);
+    let key = rest.register(process.address, &receiver.url("/:id")).await;
+
+    rest.post(process.address, "/api_document/completions", &[("x-api-key", &key)], &json!({"id": "1"})).await.unwrap();
+    recipient.until_seen(1).await;
+
+    let (seen, key) = (&recipient.seen()[0], text.parse::<VerifyingKey>().unwrap());
+    let header = |name| seen.header(name).unwrap();
+    assert!(standard::verify(header("webhook-signature"), header("webhook-id"), header("webhook-timestamp"), &seen.body, &key));
 }

@@ -1,6 +1,7 @@
 //! `/metrics` of the running program: what is in it, who may read it, and that what is said about it elsewhere is true.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -39,6 +40,26 @@ fn assert_is_scraped(expression: &str, scraped: &BTreeMap<String, BTreeMap<Strin
         known.extend(own.keys().cloned());
     }
     assert!(grouped_by.is_subset(&known), "{grouped_by:?} are no labels of {expression}");
+}
+
+/// What stands behind `beginning` on every line that begins so.
+fn behind<'t>(text: &'t str, beginning: &str) -> Vec<&'t str> {
+    text.lines().filter_map(|line| line.trim().strip_prefix(beginning)).collect()
+}
+
+#[test]
+fn the_readme_says_of_every_alert_what_to_do_and_how_soon() {
+    let (alerts, readme) =
+        (std::fs::read_to_string("config/prometheus/alerts.yml").unwrap(), std::fs::read_to_string("README.md").unwrap());
+    let severities = behind(&alerts, "labels: { severity: ").into_iter().map(|rest| rest.trim_end_matches(" }"));
+
+    let fires: BTreeSet<String> =
+        behind(&alerts, "- alert: ").into_iter().zip(severities).map(|(name, severity)| format!("{name}` ({severity})")).collect();
+    let explained: BTreeSet<String> =
+        behind(&readme, "| `Dispatcher").into_iter().map(|row| format!("Dispatcher{}", row.split(" |").next().unwrap())).collect();
+
+    assert_eq!(fires, explained);
+    assert!(behind(&readme, "| `Dispatcher").into_iter().all(|row| row.split(" | ").count() == 3));
 }
 
 async fn metrics(rest: &RestClient, process: &Process) -> String {
@@ -126,4 +147,32 @@ async fn a_producer_reads_no_metrics_and_a_viewer_does() {
         (answer.status.as_u16(), answer.header("content-type")),
         (200, "application/openmetrics-text; version=1.0.0; charset=utf-8")
     );
+}
+
+#[tokio::test]
+async fn what_waits_and_how_webhooks_do_is_seen_by_looking() {
+    let rest = Rest::new().await;
+    let tenant = rest.tenant("acme").await;
+    let webhook = json!({"name": "w", "type": 0, "method": "POST", "url": "https://example.com/:id"});
+    let made = rest.post("/v1/webhooks").key(&tenant.admin).json(&webhook).send().await.expect(201);
+    let samples = async |names: [&str; 4]| {
+        let text = rest.get("/metrics").without("X-API-KEY").from("127.0.0.1").send().await.text;
+        names.map(|name| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap().to_owned())
+    };
+    let (pending, due) = ("dispatcher_pending_deliveries", "dispatcher_oldest_due_seconds");
+    let (idle, paused) = ("dispatcher_webhooks{health=\"idle\"}", "dispatcher_webhooks{health=\"paused\"}");
+
+    rest.post("/api_document/completions").key(&tenant.producer).json(&json!({"id": "1"})).send().await.expect(202);
+    rest.clock.advance(Duration::from_secs(90));
+    let waiting = samples([pending, due, idle, paused]).await;
+    rest.post(&format!("/v1/webhooks/{}/pause", made["id"].as_str().unwrap())).key(&tenant.admin).send().await.expect(200);
+    rest.clock.advance(Duration::from_secs(5));
+    let held_back = samples([pending, due, idle, paused]).await;
+    rest.store.close().await;
+    rest.clock.advance(Duration::from_secs(5));
+    let unseen = samples(["dispatcher_store_up", pending, due, paused]).await;
+
+    assert_eq!(waiting, ["1", "90.0", "1", "0"]);
+    assert_eq!(held_back, ["1", "0.0", "0", "1"], "nothing is late that is not to be sent");
+    assert_eq!(unseen, ["0", "1", "0.0", "1"], "what was seen before stays");
 }

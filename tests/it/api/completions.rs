@@ -257,6 +257,7 @@ async fn beyond_its_bounds_the_store_takes_nothing_more_until_less_is_pending() 
 
     refused.problem(503);
     assert_eq!(refused.header("retry-after"), "1");
+    assert!(rest.get("/metrics").send().await.text.contains("\ndispatcher_events_refused_total 1\n"));
     assert_eq!((&full["intake"], &readiness().await["intake"]), (&json!("full"), &json!("open")), "it is ready all the same");
     send("fourth").await.expect(202);
     assert_eq!(rest.events_stored().await, 3);

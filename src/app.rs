@@ -472,6 +472,18 @@ impl Chance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Sources;
+
+    #[test]
+    fn the_store_may_hold_what_the_settings_of_the_intake_say() {
+        let bounds = |settings: [&str; 2]| {
+            let sources = Sources::new().with_overrides(settings.map(|setting| format!("intake.{setting}")));
+            intake_bounds(&Config::load(&sources).unwrap())
+        };
+
+        assert_eq!(bounds(["max_pending=7", "min_free_disk_mib=3"]), Bounds { max_pending: Some(7), min_free_bytes: 3 * 1024 * 1024 });
+        assert_eq!(bounds(["max_pending=0", "min_free_disk_mib=0"]), Bounds { max_pending: None, min_free_bytes: 0 });
+    }
 
     #[test]
     fn each_kind_is_kept_as_long_as_its_setting_says() {

@@ -107,6 +107,22 @@ async fn what_is_as_the_file_says_is_not_sent() {
 }
 
 #[tokio::test]
+async fn a_key_that_sees_several_clients_has_to_name_one() {
+    let webhook = |client: &str| json!({"id": "1", "clientId": client, "name": client});
+    let shown = json!({"items": [webhook("a"), webhook("b")], "nextCursor": null}).to_string();
+    let dispatcher = Receiver::start(move |_, _| Reply::json(&shown)).await;
+    let mut command = command(&dispatcher.url(""), &["webhooks", "apply", "--prune", "--yes", "-f", "-"]);
+    let mut applying = command.env("DISPATCHER_API_KEY", "k").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+
+    applying.stdin.take().unwrap().write_all(br#"{"webhooks": []}"#).await.unwrap();
+    let output = applying.wait_with_output().await.unwrap();
+
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("name one with --client"));
+    assert_eq!(dispatcher.seen().len(), 1, "nothing is deleted");
+}
+
+#[tokio::test]
 async fn what_differs_is_shown_before_it_is_done() {
     let scene = Scene::calm().await;
     scene.apply(&scene.two(), &SECRETS, &[]).await.expect(0);

@@ -78,3 +78,26 @@ async fn every_command_answers_a_document_when_it_is_asked_to() {
     assert_eq!(told(&["webhooks", "get", &webhook]).await, scene.get(&format!("/v1/webhooks/{webhook}")).await);
     assert_eq!((&stats["webhooks"][0]["webhookId"], stats["total"].is_object()), (&json!(webhook), true));
 }
+
+#[tokio::test]
+async fn statistics_end_with_everything_together_and_what_was_left_out() {
+    let numbers = |name: &str, attempts: u32| {
+        json!({
+            "name": name, "webhookId": ID, "health": "healthy", "state": "active", "attempts": attempts, "delivered": 3, "failed": 1,
+            "retries": 1, "deadLettered": 0, "latencyMs": {"p50": 1.5, "p99": 20.0}, "pending": 2, "oldestDueSeconds": null, "deadLetters": 0,
+        })
+    };
+    let mut total = numbers("", 9);
+    total.as_object_mut().unwrap().retain(|field, _| !["name", "webhookId", "health", "state"].contains(&field.as_str()));
+    let stats = json!({"webhooks": [numbers("ERP", 4)], "webhooksLeftOut": 5, "total": total}).to_string();
+    let dispatcher = Receiver::start(move |_, _| Reply::json(&stats)).await;
+
+    let told = run(command(&dispatcher.url(""), &["stats"]).env("DISPATCHER_API_KEY", "k")).await.expect(0);
+
+    let lines = [
+        format!("ERP\thealthy\tactive\t4\t3\t1\t1\t0\t1.5\t20.0\t2\t\t0\t{ID}\n"),
+        "in all\t\t\t9\t3\t1\t1\t0\t1.5\t20.0\t2\t\t0\t\n".to_owned(),
+        "and 5 webhooks more\n".to_owned(),
+    ];
+    assert_eq!(told, lines.concat());
+}

@@ -156,3 +156,23 @@ async fn after_an_absence_it_looks_further_back() {
     let notes = String::from_utf8(output.stderr).unwrap();
     assert!(notes.contains("(500); waiting for it\n") && notes.ends_with("the dispatcher is there again\n"), "{notes}");
 }
+
+#[tokio::test]
+async fn an_end_is_a_line_until_the_key_is_no_good_any_more() {
+    let end = json!({
+        "id": "7", "finishedAt": "2024-04-11T14:22:33Z", "state": "dead_lettered", "attemptCount": 2, "type": "invoice.paid",
+        "subject": "a\tb", "webhookId": "9", "lastStatus": 500, "lastDetail": "out of order",
+    });
+    let page = json!({"items": [end], "nextCursor": null}).to_string();
+    let dispatcher = Receiver::start(move |_, before| match before {
+        0 => Reply::json(&page),
+        _ => Reply::Full(401, "", br#"{"detail": "a known API key is needed"}"#.to_vec()),
+    })
+    .await;
+
+    let arguments = ["tail", "--since", "2024-04-11T14:12:33Z"];
+    let ended = run(command(&dispatcher.url(""), &arguments).env("DISPATCHER_API_KEY", "k")).await;
+
+    assert!(ended.stderr.contains("a known API key is needed (401)"), "{}", ended.stderr);
+    assert_eq!(ended.expect(4), "2024-04-11T14:22:33Z\tdead_lettered\t2\tinvoice.paid\ta\\tb\t9\t7\t500\tout of order\n");
+}

@@ -147,12 +147,18 @@ pub fn holds_secret(name: &str) -> bool {
     name.ends_with("-key") || name == "x-auth" || SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
+/// Whether a header of this name, in lower case, is the business of the connection alone.
+#[must_use]
+pub fn is_of_the_connection(name: &str) -> bool {
+    REFUSED_NAMES.contains(&name)
+}
+
 fn name_problem(lower: &str) -> Option<&'static str> {
     if lower.len() > Headers::MAX_NAME_LENGTH {
         Some("has a name of more than 128 bytes")
     } else if HeaderName::from_bytes(lower.as_bytes()).is_err() {
         Some("has a name that HTTP does not allow")
-    } else if REFUSED_NAMES.contains(&lower) || lower.starts_with(OWN_PREFIX) {
+    } else if is_of_the_connection(lower) || lower.starts_with(OWN_PREFIX) {
         Some("is set by the dispatcher itself")
     } else {
         None

@@ -13,7 +13,6 @@ use url::Url;
 
 use super::dial::{Dialler, Route, told};
 use super::exchange::Exchange;
-use super::idle::IdleConnections;
 use super::names::{Names, SystemNames};
 use super::proxy::{Proxy, UnusableProxy};
 use super::tls::{CaFileError, Tls};
@@ -90,7 +89,9 @@ pub struct HttpCaller {
     policy: Arc<AddressPolicy>,
     allow_http: bool,
     tls: Tls,
+    dialler: Arc<Dialler>,
     idle_connections_per_host: usize,
+    user_agent: HeaderValue,
     /// For webhooks without a certificate.
     exchange: Exchange,
     /// Of each certificate, made when first used: a connection shows one certificate and no other.
@@ -112,28 +113,24 @@ impl HttpCaller {
     /// As [`Self::new`].
     pub fn with_names(policy: Arc<AddressPolicy>, settings: EgressSettings, names: Arc<dyn Names>) -> Result<Self, UnusableClient> {
         let tls = Tls::trusting(settings.ca_file.as_deref())?;
+        let user_agent = HeaderValue::try_from(settings.user_agent)?;
         let route = match &settings.proxy {
-            Some(url) => Route::Proxied(Proxy::parse(url.expose_secret())?),
+            Some(url) => Route::Proxied(Proxy::parse(url.expose_secret(), user_agent.clone())?),
             None => Route::Guarded(Arc::clone(&policy)),
         };
-        let exchange = Exchange {
-            dialler: Arc::new(Dialler { route, names, connect_timeout: settings.connect_timeout }),
-            tls: tls.connector(None)?,
-            idle: IdleConnections::new(settings.idle_connections_per_host),
-            user_agent: HeaderValue::try_from(settings.user_agent)?,
-        };
-        let with_certificate = Cache::builder().max_capacity(KEPT_CERTIFICATES).time_to_idle(KEPT_UNUSED).build();
+        let dialler = Arc::new(Dialler { route, names, connect_timeout: settings.connect_timeout });
         let EgressSettings { allow_http, idle_connections_per_host, .. } = settings;
-        Ok(Self { policy, allow_http, tls, idle_connections_per_host, exchange, with_certificate })
+        let exchange = Exchange::new(Arc::clone(&dialler), tls.connector(None)?, idle_connections_per_host, user_agent.clone());
+        let with_certificate = Cache::builder().max_capacity(KEPT_CERTIFICATES).time_to_idle(KEPT_UNUSED).build();
+        Ok(Self { policy, allow_http, tls, dialler, idle_connections_per_host, user_agent, exchange, with_certificate })
     }
 
     /// Where connections show `certificate`.
     async fn exchange_with(&self, certificate: &ClientCertificate) -> Result<Arc<Exchange>, SendError> {
         let made = async {
             let tls = self.tls.connector(Some(certificate))?;
-            let idle = IdleConnections::new(self.idle_connections_per_host);
-            let user_agent = self.exchange.user_agent.clone();
-            Ok::<_, UnusableClient>(Arc::new(Exchange { dialler: Arc::clone(&self.exchange.dialler), tls, idle, user_agent }))
+            let (dialler, user_agent) = (Arc::clone(&self.dialler), self.user_agent.clone());
+            Ok::<_, UnusableClient>(Arc::new(Exchange::new(dialler, tls, self.idle_connections_per_host, user_agent)))
         };
         self.with_certificate.try_get_with(certificate.identity(), made).await.map_err(|error| SendError::Tls(error.to_string()))
     }

@@ -35,17 +35,14 @@ pub(super) struct Connection {
     remote_address: Option<SocketAddr>,
 }
 
-/// What reads and writes.
-struct Driver {
-    http: Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>,
-    is_over: bool,
-}
+/// What reads and writes; nothing once that is over.
+struct Driver(Option<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>);
 
 impl Connection {
     /// Speaks HTTP on what was just opened.
     pub(super) async fn on(stream: Stream, remote_address: Option<SocketAddr>) -> hyper::Result<Self> {
         let (requests, http) = http1::handshake(TokioIo::new(stream)).await?;
-        Ok(Self { requests, driver: Driver { http: Box::new(http), is_over: false }, remote_address })
+        Ok(Self { requests, driver: Driver(Some(Box::new(http))), remote_address })
     }
 
     /// Who is at the other end.
@@ -73,8 +70,18 @@ impl Connection {
         }
     }
 
-    /// Leaves the connection to itself, which no task is woken by any more; says whether another request can be sent.
-    pub(super) fn rest(&mut self) -> bool {
+    /// Goes on until the request was sent to its last byte: its answer may come before that.
+    pub(super) async fn finish(&mut self) {
+        let Self { requests, driver, .. } = self;
+        poll_fn(|context| match driver.poll(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => requests.poll_ready(context).map(|_open_or_closed| ()),
+        })
+        .await;
+    }
+
+    /// Leaves the connection to itself, so that it wakes no task any more; says whether another request can be sent.
+    pub(super) fn park(&mut self) -> bool {
         self.driver.poll(&mut Context::from_waker(Waker::noop())).is_pending() && self.requests.is_ready()
     }
 
@@ -88,9 +95,14 @@ impl Connection {
 
 impl Driver {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        // Whatever became of the connection, those who wait for an answer or a body are told.
-        self.is_over = self.is_over || Pin::new(&mut self.http).poll(context).is_ready();
-        if self.is_over { Poll::Ready(()) } else { Poll::Pending }
+        let Some(http) = &mut self.0 else { return Poll::Ready(()) };
+        if Pin::new(http).poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        // Whoever waits for an answer or a body was told, but for a request that was not begun: that comes back when
+        // nothing can begin it any more.
+        self.0 = None;
+        Poll::Ready(())
     }
 
     /// Waits for `work`, which goes on as this does.
@@ -101,5 +113,60 @@ impl Driver {
             work.as_mut().poll(context)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// An open connection that was used once, and its other end.
+    async fn used_once() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut other_end, _) = listener.accept().await.unwrap();
+        let mut connection = Connection::on(Either::Left(stream), None).await.unwrap();
+        let answer = async {
+            other_end.read_u8().await.unwrap();
+            other_end.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        };
+        let (sent, ()) = tokio::join!(connection.send(HttpRequest::default()), answer);
+        assert_eq!(sent.unwrap().status(), 200);
+        assert!(connection.park());
+        (connection, other_end)
+    }
+
+    /// Comes back when the runtime has heard of everything that happened to its sockets until now.
+    async fn heard_of() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        listener.accept().await.unwrap().0.write_u8(0).await.unwrap();
+        stream.read_u8().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_comes_back_from_a_connection_that_was_closed_while_nobody_used_it() {
+        let (mut connection, other_end) = used_once().await;
+        drop(other_end);
+        heard_of().await;
+
+        let unanswered = connection.send(HttpRequest::default()).await;
+
+        assert!(unanswered.unwrap_err().take_message().is_some(), "nothing of it was written");
+        assert!(!connection.park());
+    }
+
+    #[tokio::test]
+    async fn what_comes_unasked_is_no_answer() {
+        let (mut connection, mut other_end) = used_once().await;
+        other_end.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        heard_of().await;
+
+        let unanswered = connection.send(HttpRequest::default()).await;
+
+        assert!(unanswered.unwrap_err().take_message().is_some());
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use super::names::UnknownName;
+use super::names::LookUpFailed;
 use crate::domain::address_policy::RefusedAddress;
 
 /// What was waited for when time was up.
@@ -75,7 +75,7 @@ impl SendError {
             Self::Timeout(awaited)
         } else if find::<rustls::Error>(error).is_some() {
             Self::Tls(detail)
-        } else if find::<UnknownName>(error).is_some() {
+        } else if find::<LookUpFailed>(error).is_some() {
             Self::Dns(detail)
         } else {
             otherwise(detail)

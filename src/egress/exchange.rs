@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use url::{Position, Url};
 
 use super::connection::{Connection, HttpRequest};
-use super::dial::Dialler;
+use super::dial::{Dialler, authority};
 use super::error::Awaited;
 use super::idle::IdleConnections;
 use super::{Answer, CallLimits, OutboundRequest, SendError};
@@ -23,13 +23,13 @@ use super::{Answer, CallLimits, OutboundRequest, SendError};
 /// nothing is decompressed, and where an answer points elsewhere, nobody follows.
 pub(super) struct Exchange {
     /// Makes connections.
-    pub(super) dialler: Arc<Dialler>,
+    dialler: Arc<Dialler>,
     /// Whom it trusts, and what it shows to servers that ask.
-    pub(super) tls: TlsConnector,
+    tls: TlsConnector,
     /// Connections between two requests.
-    pub(super) idle: Arc<IdleConnections>,
+    idle: Arc<IdleConnections>,
     /// The `User-Agent` of requests that have none.
-    pub(super) user_agent: HeaderValue,
+    user_agent: HeaderValue,
 }
 
 /// A request that was sent, and the head of its answer.
@@ -41,6 +41,11 @@ struct Sent {
 }
 
 impl Exchange {
+    /// Exchanges over connections that `dialler` makes; keeps at most so many of them for one origin.
+    pub(super) fn new(dialler: Arc<Dialler>, tls: TlsConnector, idle_per_origin: usize, user_agent: HeaderValue) -> Self {
+        Self { dialler, tls, idle: IdleConnections::new(idle_per_origin), user_agent }
+    }
+
     /// Sends one request, once, and reads the answer.
     pub(super) async fn call(&self, request: OutboundRequest, limits: CallLimits) -> Result<Answer, SendError> {
         let started = Instant::now();
@@ -54,8 +59,9 @@ impl Exchange {
         let head_at = Instant::now();
         let (head, body) = response.into_parts();
         let (body, body_complete) = read_body(&mut connection, body, limits).await;
+        let body_took = head_at.elapsed();
         let remote_address = connection.remote_address();
-        if body_complete {
+        if is_reusable(&mut connection, limits.deadline).await {
             self.idle.keep(origin(&url), connection);
         }
         Ok(Answer {
@@ -66,7 +72,7 @@ impl Exchange {
             body_complete,
             connect_took,
             head_after: head_at - started,
-            body_took: head_at.elapsed(),
+            body_took,
         })
     }
 
@@ -81,10 +87,9 @@ impl Exchange {
         } else {
             PathAndQuery::try_from(&url[Position::BeforePath..Position::AfterQuery]).map_err(unfit)?.into()
         };
-        let host = &url[Position::BeforeHost..Position::AfterPort];
-        let host = HeaderValue::from_str(host).map_err(|error| SendError::Protocol(error.to_string()))?;
+        let host = HeaderValue::from_str(authority(url)).map_err(|error| SendError::Protocol(error.to_string()))?;
         let headers = request.headers_mut();
-        headers.entry(HOST).or_insert(host);
+        headers.insert(HOST, host);
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
         Ok(())
@@ -116,6 +121,12 @@ impl Exchange {
 /// Connections to one origin serve all urls of it.
 fn origin(url: &Url) -> &str {
     &url[..Position::BeforePath]
+}
+
+/// Whether another request can be sent, which none can before this one was sent to its last byte.
+async fn is_reusable(connection: &mut Connection, deadline: Instant) -> bool {
+    // Nearly always it is sent long before its answer comes.
+    connection.park() || (timeout_at(deadline, connection.finish()).await.is_ok() && connection.park())
 }
 
 async fn in_time<T>(answer: impl Future<Output = T>, deadline: Instant) -> Result<T, SendError> {

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
 
-/// Connections that were not used for this long are closed. Many servers drop idle connections after five seconds;
+/// Connections that were not used for this long are used no more, and closed soon after. Many servers drop idle connections after five seconds;
 /// staying well below keeps a request from meeting a connection that closes under it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -49,20 +50,13 @@ impl IdleConnections {
         Some(idle.connection)
     }
 
-    /// Keeps a connection whose answer was read to its end, if it can be used again and there is room.
-    pub(super) fn keep(self: &Arc<Self>, origin: &str, mut connection: Connection) {
-        if !connection.rest() {
-            return;
+    /// Keeps a connection that was parked, in the place of the oldest one where there is no more room.
+    pub(super) fn keep(self: &Arc<Self>, origin: &str, connection: Connection) {
+        let superfluous = self.kept().add(origin, Idle { connection, since: Instant::now() }, self.most_per_origin);
+        if let Some(superfluous) = superfluous {
+            superfluous.connection.close();
         }
-        let idle = Idle { connection, since: Instant::now() };
-        let mut kept = self.kept();
-        match kept.by_origin.get_mut(origin) {
-            Some(others) if others.len() >= self.most_per_origin => return,
-            Some(others) => others.push(idle),
-            None if self.most_per_origin == 0 => return,
-            None => drop(kept.by_origin.insert(origin.to_owned(), vec![idle])),
-        }
-        if !std::mem::replace(&mut kept.is_swept, true) {
+        if !std::mem::replace(&mut self.kept().is_swept, true) {
             tokio::spawn(sweep(Arc::downgrade(self)));
         }
     }
@@ -87,12 +81,32 @@ impl IdleConnections {
     }
 }
 
+impl Kept {
+    /// Answers the one for which there is no room: the oldest.
+    fn add(&mut self, origin: &str, idle: Idle, most: usize) -> Option<Idle> {
+        if most == 0 {
+            return Some(idle);
+        }
+        let Some(others) = self.by_origin.get_mut(origin) else {
+            self.by_origin.insert(origin.to_owned(), vec![idle]);
+            return None;
+        };
+        let oldest = (others.len() >= most).then(|| others.remove(0));
+        others.push(idle);
+        oldest
+    }
+}
+
 /// Closes what gets old, until there is nothing left.
 async fn sweep(connections: Weak<IdleConnections>) {
     loop {
         sleep(IDLE_TIMEOUT).await;
         let Some(old) = connections.upgrade().and_then(|connections| connections.old()) else { return };
-        old.into_iter().for_each(|idle| idle.connection.close());
+        for idle in old {
+            idle.connection.close();
+            // A task that does more than its share is told that nothing is ready, and would close the rest without a word.
+            consume_budget().await;
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! line, is called by an [`OperatorCaller`]: by the same rules, and nothing else can be called with it.
 //!
 //! The HTTP is `hyper`'s, the TLS `rustls`'s, connecting `hyper-util`'s. What is ours is which connection carries what:
-//! a client library above them keeps its connections in tasks of their own, which costs a delivery a tenth of all its time,
+//! a client library above them keeps its connections in tasks of their own, which costs a delivery a fifth of its processor time,
 //! and does not say how long connecting took.
 
 mod client;

@@ -18,7 +18,7 @@ pub trait Names: Send + Sync {
 /// There is no such name, or nobody can tell.
 #[derive(Debug, thiserror::Error)]
 #[error("name not resolved")]
-pub(super) struct UnknownName(#[source] pub(super) io::Error);
+pub(super) struct LookUpFailed(#[source] pub(super) io::Error);
 
 /// Names as the host resolves them.
 #[derive(Clone, Copy, Debug, Default)]

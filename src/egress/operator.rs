@@ -15,7 +15,6 @@ use url::Url;
 use super::client::UnusableClient;
 use super::dial::{Dialler, Route};
 use super::exchange::Exchange;
-use super::idle::IdleConnections;
 use super::names::SystemNames;
 use super::tls::Tls;
 use super::{Answer, CallLimits, OutboundRequest, SendError};
@@ -52,12 +51,9 @@ impl OperatorCaller {
     /// When there are no CA certificates to trust, or those in the file are none.
     pub fn new(base: Url, ca_file: Option<&Path>, user_agent: &str) -> Result<Self, UnusableClient> {
         let tls = if base.scheme() == "https" || ca_file.is_some() { Tls::trusting(ca_file)? } else { Tls::trusting_nobody() };
-        let exchange = Exchange {
-            dialler: Arc::new(Dialler { route: Route::Operated, names: Arc::new(SystemNames), connect_timeout: CONNECT_TIMEOUT }),
-            tls: tls.connector(None)?,
-            idle: IdleConnections::new(IDLE_CONNECTIONS),
-            user_agent: HeaderValue::from_str(user_agent)?,
-        };
+        let dialler = Dialler { route: Route::Operated, names: Arc::new(SystemNames), connect_timeout: CONNECT_TIMEOUT };
+        let user_agent = HeaderValue::from_str(user_agent)?;
+        let exchange = Exchange::new(Arc::new(dialler), tls.connector(None)?, IDLE_CONNECTIONS, user_agent);
         Ok(Self { exchange, base })
     }
 

@@ -3,21 +3,23 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::header::{HOST, PROXY_AUTHORIZATION};
+use http::header::{HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
-use url::{Position, Url};
+use url::Url;
 
+use super::dial::authority;
 use super::error::SendError;
 
 /// A proxy.
 pub(super) struct Proxy {
     address: Uri,
     authorization: Option<HeaderValue>,
+    user_agent: HeaderValue,
 }
 
 /// The text is no url of a proxy.
@@ -26,11 +28,11 @@ pub(super) struct Proxy {
 pub struct UnusableProxy;
 
 impl Proxy {
-    /// Reads the url of a proxy, which may hold a user name and a password.
-    pub(super) fn parse(text: &str) -> Result<Self, UnusableProxy> {
-        let url = Url::parse(text).map_err(|_| UnusableProxy)?;
-        let address = format!("http://{}", &url[Position::BeforeHost..Position::AfterPort]);
-        Ok(Self { address: address.parse().map_err(|_| UnusableProxy)?, authorization: authorization(&url)? })
+    /// Reads the url of a proxy, which may hold a user name and a password. It is told that `user_agent` asks for tunnels.
+    pub(super) fn parse(text: &str, user_agent: HeaderValue) -> Result<Self, UnusableProxy> {
+        let url = Url::parse(text).ok().filter(|url| url.scheme() == "http").ok_or(UnusableProxy)?;
+        let address = format!("http://{}", authority(&url)).parse().map_err(|_| UnusableProxy)?;
+        Ok(Self { address, authorization: authorization(&url)?, user_agent })
     }
 
     /// Where it is.
@@ -60,13 +62,23 @@ impl Proxy {
         if !status.is_success() {
             return Err(SendError::Connect(format!("the proxy answered {status}")));
         }
-        Ok(parts.map_err(|error| SendError::of_connecting(&error))?.io.into_inner())
+        let parts = parts.map_err(|error| SendError::of_connecting(&error))?;
+        if !parts.read_buf.is_empty() {
+            return Err(SendError::Connect("the proxy sent more than its answer".to_owned()));
+        }
+        Ok(parts.io.into_inner())
     }
 
     fn request_for_tunnel(&self, url: &Url) -> Result<Request<Empty<Bytes>>, SendError> {
         let unfit = |error: http::Error| SendError::Protocol(error.to_string());
         let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
-        let mut request = Request::builder().method(Method::CONNECT).uri(&host).header(HOST, &host).body(Empty::new()).map_err(unfit)?;
+        let mut request = Request::builder()
+            .method(Method::CONNECT)
+            .uri(&host)
+            .header(HOST, &host)
+            .header(USER_AGENT, &self.user_agent)
+            .body(Empty::new())
+            .map_err(unfit)?;
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }

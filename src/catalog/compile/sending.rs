@@ -10,6 +10,7 @@ use super::super::file::{HeaderFile, SendingFile, SignFile};
 use super::super::sending::{Sending, Sign};
 use super::super::template::{TemplateName, Templates};
 use super::{Text, refuse};
+use crate::domain::headers::is_of_the_connection;
 use crate::domain::retry::RetryPolicy;
 
 /// The template of the body of every event that has none of its own.
@@ -49,8 +50,18 @@ pub(super) fn template(name: &str, text: &Text, templates: &mut Templates, repor
 fn headers(written: &[HeaderFile], templates: &mut Templates, report: &mut Report<'_>) -> Vec<(HeaderName, TemplateName)> {
     let mut headers = Vec::new();
     for (place, header) in written.iter().enumerate() {
-        let name = HeaderName::try_from(header.name.get_ref().as_str());
-        let name = name.map_err(|_| refuse(report, &header.name, format!("sending.headers[{place}].name"), "is no header's name")).ok();
+        let mut wrong = |what| refuse(report, &header.name, format!("sending.headers[{place}].name"), what);
+        let name = match HeaderName::try_from(header.name.get_ref().as_str()) {
+            Err(_) => {
+                wrong("is no header's name");
+                None
+            }
+            Ok(name) if is_of_the_connection(name.as_str()) => {
+                wrong("is set by the dispatcher itself");
+                None
+            }
+            Ok(name) => Some(name),
+        };
         let value = template(&format!("sending.headers[{place}].value"), &header.value, templates, report);
         headers.extend(name.zip(value));
     }

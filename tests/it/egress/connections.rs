@@ -1,10 +1,17 @@
 //! Connections between two requests: used again, closed by the other side, never a reason to send anything twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
+use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::attempt::{Attempt, AttemptOutcome, FailureReason};
-use webhook_dispatcher::egress::EgressSettings;
+use webhook_dispatcher::domain::method::Method;
+use webhook_dispatcher::egress::{CallLimits, Caller, EgressSettings, HttpCaller, OutboundRequest};
 
 use crate::support::dispatcher::{Dispatcher, Setup};
 use crate::support::receiver::{Receiver, Reply};
@@ -96,4 +103,50 @@ async fn an_attempt_whose_time_is_up_says_how_far_it_came() {
     }
     told.sort_unstable();
     assert_eq!(told, ["connected, but no answer came in time", "no connection was made in time"]);
+}
+
+/// Far more than a socket takes before somebody reads it.
+const LARGE: usize = 8 << 20;
+
+/// How many bytes of a large body arrive at a receiver that answers with `answer` before it reads them.
+async fn arrived_after(answer: &'static [u8]) -> usize {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let reading = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(answer).await.unwrap();
+        let mut body = vec![0; LARGE];
+        let mut read = 0;
+        while read < LARGE {
+            match stream.read(&mut body[read..]).await {
+                Ok(0) | Err(_) => break,
+                Ok(more) => read += more,
+            }
+        }
+        read
+    });
+    let policy = AddressPolicy::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    let caller = HttpCaller::new(Arc::new(policy), EgressSettings::default()).unwrap();
+    let body = Some(Bytes::from(vec![b'x'; LARGE]));
+    let request = OutboundRequest { method: Method::Post, url, headers: HeaderMap::new(), body, client_certificate: None };
+
+    let answer = caller.call(request, CallLimits { deadline: Instant::now() + Duration::from_secs(60), body_cap: 10 }).await;
+
+    assert_eq!(answer.unwrap().status, 200);
+    reading.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_answered_before_it_was_sent_is_sent_to_its_last_byte() {
+    for answer in [
+        &b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nlonger than the cap!",
+    ] {
+        assert_eq!(arrived_after(answer).await, LARGE, "{}", String::from_utf8_lossy(answer));
+    }
 }

@@ -40,6 +40,8 @@ use crate::delivery::definitions::Definitions;
 use crate::delivery::lanes::{BreakerSettings, LaneSettings};
 use crate::delivery::pool::Pool;
 use crate::delivery::sender::Sender;
+use crate::delivery::served::ServedLanes;
+use crate::delivery::telling::LaneTeller;
 use crate::delivery::trial::TryOut;
 use crate::delivery::worker::Worker;
 use crate::domain::address_policy::AddressPolicy;
@@ -124,6 +126,7 @@ impl App {
         let pool = Pool::new(Arc::clone(&membership), Arc::clone(store), Arc::clone(clock), worker, settings);
         let intake = Arc::new(Intake::start(Arc::clone(store), intake_limits(config), intake_bounds(config)));
 
+        let lanes = Arc::new(ServedLanes::new(Arc::clone(&pool), Arc::clone(&membership), Arc::clone(store), Arc::clone(clock)));
         let metrics = Arc::new(exporter(&intake, &pool, &token_metrics, &tracer));
         let [stop_api, stop_background, stop_beating] = [(); 3].map(|()| CancellationToken::new());
         let beating = tokio::spawn(Arc::clone(&membership).run(stop_beating.clone()));
@@ -133,7 +136,7 @@ impl App {
         let router = make_router(ApiState {
             store: Arc::clone(store),
             intake: Arc::clone(&intake),
-            lanes: pool.clone(),
+            lanes: Arc::<ServedLanes>::clone(&lanes),
             trials: Arc::clone(&trials),
             metrics,
             tracer,
@@ -145,8 +148,7 @@ impl App {
             signing_chance: chance.seed_source(),
             settings: api_settings(config, addresses.clone()),
         });
-        let router =
-            dashboard::beside(router, config, &foundation, (pool.clone(), trials, addresses, catalogs), known_keys, stop_api.clone());
+        let router = dashboard::beside(router, config, &foundation, (lanes, trials, addresses, catalogs), known_keys, stop_api.clone());
         let api = tokio::spawn(api::serve(listener, router, server_limits(config), stop_api.clone()));
         Ok(Self {
             address,
@@ -317,6 +319,7 @@ fn start_work(
 ) -> anyhow::Result<()> {
     let Foundation { store, clock, .. } = foundation;
     background.spawn(Arc::clone(pool).run(store.signals(), stop.clone()));
+    background.spawn(LaneTeller::new(Arc::clone(pool), Arc::clone(membership), Arc::clone(store)).run(stop.clone()));
     background.spawn(maintenance::run_often(WorkRedeliveries::new(Arc::clone(store)), Arc::clone(clock), stop.clone()));
     let left_over = CancelLeftOver::new(Arc::clone(store), config.maintenance.batch_rows);
     background.spawn(maintenance::run_often(left_over, Arc::clone(clock), stop.clone()));

@@ -10,9 +10,9 @@ use crate::catalog::Catalogs;
 use crate::config::Config;
 use crate::dashboard::{self, DashboardSettings, DashboardState};
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::lane::Lanes;
 use crate::domain::trial::Trials;
 use crate::management::KeyEdition;
+use crate::node::lanes::Lanes;
 
 /// The API's routes, and those of the dashboard if there is to be one on this node.
 pub(super) fn beside(

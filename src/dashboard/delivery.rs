@@ -23,6 +23,7 @@ use crate::domain::client::Permission;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::explanation::Standing;
 use crate::domain::ids::{DeliveryId, EventId, WebhookId};
+use crate::domain::lane::LaneView;
 use crate::domain::permission::{Operate, Read};
 use crate::domain::trial::{RequestPreview, Unpresentable};
 use crate::store::records::{DeliveryChange, DeliveryDetail};
@@ -91,13 +92,14 @@ async fn show(State(dash): State<Dashboard>, visitor: May<Read>, Path(id): Path<
     let detail = dash.store.delivery(visitor.scope(), id).await?.ok_or(PageError::NotFound)?;
     let event = dash.store.event(visitor.scope(), detail.summary.delivery.event_id).await?.ok_or(PageError::NotFound)?.event;
     let request = dash.trials.preview(detail.webhook.clone(), &event).await;
-    page(&view(&dash, &visitor, detail, request, query.get("done")))
+    let lane = dash.lanes.view(&detail.webhook).await?.lane;
+    page(&view(&dash, &visitor, (detail, lane), request, query.get("done")))
 }
 
 fn view(
     dash: &Dashboard,
     visitor: &Visitor,
-    detail: DeliveryDetail,
+    (detail, lane): (DeliveryDetail, LaneView),
     request: Result<RequestPreview, Unpresentable>,
     done: Option<&str>,
 ) -> DeliveryPage {
@@ -105,7 +107,6 @@ fn view(
     let (summary, webhook) = (detail.summary, detail.webhook);
     let delivery = &summary.delivery;
     let last = detail.attempts.last().map(|attempt| &attempt.outcome);
-    let lane = dash.lanes.view(&webhook);
     let standing = Standing { delivery, webhook: &webhook.state, lane: &lane, last, now: dash.clock.now() };
     let may_operate = visitor.may(Permission::Operate);
     let written = |time| dash.moment(time).into_text();

@@ -1,4 +1,4 @@
-//! How a webhook's lane stands on this node, in words.
+//! How a webhook's lane stands, in words.
 
 use super::state::Dashboard;
 use super::view::{Badge, Moment};

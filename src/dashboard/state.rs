@@ -13,11 +13,11 @@ use super::view::Moment;
 use crate::catalog::Catalogs;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::ids::IdSource;
-use crate::domain::lane::Lanes;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::trial::Trials;
 use crate::management::definition::Rules;
 use crate::management::{Desk, KeyEdition};
+use crate::node::lanes::Lanes;
 use crate::store::Store;
 
 /// What session tokens and signing keys are made of.

@@ -103,11 +103,18 @@ async fn show(State(dash): State<Dashboard>, visitor: May<Read>, Path(id): Path<
     let asked = StatsQuery { window: StatsWindow::Day, webhook_id: Some(webhook.id), now: dash.clock.now(), most_webhooks: 1 };
     let stats = dash.store.stats(visitor.scope(), asked).await?;
     let charts = Charts::of(&dash, visitor.language.words(), &stats.series);
-    page(&WebhookPage::of(&dash, &visitor, webhook, (rows, charts), query.get("done")))
+    let lane = LaneWords::of(&dash, visitor.language.words(), &dash.lanes.view(&webhook).await?.lane);
+    page(&WebhookPage::of(&dash, &visitor, webhook, (lane, rows, charts), query.get("done")))
 }
 
 impl WebhookPage {
-    fn of(dash: &Dashboard, visitor: &Visitor, webhook: Webhook, (rows, charts): (Vec<Row>, Charts), done: Option<&str>) -> Self {
+    fn of(
+        dash: &Dashboard,
+        visitor: &Visitor,
+        webhook: Webhook,
+        (lane, rows, charts): (LaneWords, Vec<Row>, Charts),
+        done: Option<&str>,
+    ) -> Self {
         let w = visitor.language.words();
         let definition = &webhook.definition;
         let disabled_because = match webhook.state {
@@ -128,7 +135,7 @@ impl WebhookPage {
             authorization: authorization(w, &webhook),
             limits: limits(w, &webhook),
             signing: Signing::of(dash, &webhook),
-            lane: LaneWords::of(dash, w, &dash.lanes.view(&webhook)),
+            lane,
             created_at: dash.moment(webhook.created_at),
             updated_at: dash.moment(webhook.updated_at),
             rows,

@@ -17,6 +17,7 @@ use super::words::Words;
 use crate::domain::client::Permission;
 use crate::domain::event::EventType;
 use crate::domain::ids::WebhookId;
+use crate::domain::lane::LaneView;
 use crate::domain::permission::Read;
 use crate::domain::webhook::Webhook;
 
@@ -51,14 +52,15 @@ async fn list(State(dash): State<Dashboard>, visitor: May<Read>, Query(query): Q
     let mut webhooks = dash.store.webhooks(visitor.scope(), wanted).await?;
     let w = visitor.language.words();
     let pager = Pager::cut(w, wanted, &mut webhooks, |webhook| webhook.id.as_uuid(), (PATH, &[]));
-    let rows = webhooks.into_iter().map(|webhook| Row::of(&dash, w, webhook)).collect();
+    let lanes = dash.lanes.views(&webhooks).await?;
+    let rows = webhooks.into_iter().zip(lanes).map(|(webhook, served)| Row::of(&dash, w, webhook, &served.lane)).collect();
     let frame = Frame::of(&visitor, Section::Webhooks, w.webhooks.to_owned(), query.get("done"));
     page(&Webhooks { frame, w, rows, pager, may_manage: visitor.may(Permission::ManageWebhooks) })
 }
 
 impl Row {
-    fn of(dash: &Dashboard, w: &'static Words, webhook: Webhook) -> Self {
-        let lane = LaneWords::of(dash, w, &dash.lanes.view(&webhook));
+    fn of(dash: &Dashboard, w: &'static Words, webhook: Webhook, lane: &LaneView) -> Self {
+        let lane = LaneWords::of(dash, w, lane);
         let definition = webhook.definition;
         Self {
             id: webhook.id,

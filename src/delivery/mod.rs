@@ -8,6 +8,8 @@
 //! 5. [`outcome`] says what the answer means;
 //! 6. [`recorder`] commits attempts in groups.
 //!
+//! Beside it [`telling`] tells other nodes how lanes stand, and [`served`] tells people, of the lanes of every node.
+//!
 //! [`trial`] goes the same way for people who try a webhook out.
 //!
 //! What an outcome does to a delivery is `domain::delivery`, when it is tried again is `domain::retry`.
@@ -21,6 +23,8 @@ mod ready;
 pub mod recorder;
 pub mod request;
 pub mod sender;
+pub mod served;
+pub mod telling;
 pub mod trial;
 pub mod worker;
 

@@ -23,14 +23,14 @@ use tracing::{debug, error, info, warn};
 
 use super::PoolSettings;
 use super::definitions::Definitions;
-use super::lanes::LaneTable;
+use super::lanes::{LaneTable, Notice};
 use super::outcome::Sign;
 use super::ready::{group_by_lane, made_ready, newest_version};
 use super::recorder::{Recorder, Unrecorded};
 use super::worker::{Ended, Feedback, Ready, Worker};
 use crate::domain::delivery::Transition;
 use crate::domain::ids::WebhookId;
-use crate::domain::lane::{LaneCounts, LaneView, Lanes};
+use crate::domain::lane::{LaneCounts, LaneView};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::Webhook;
 use crate::node::Membership;
@@ -185,6 +185,30 @@ impl Pool {
     #[must_use]
     pub const fn metrics(&self) -> &DeliveryMetrics {
         &self.metrics
+    }
+
+    /// How many of the lanes in memory stand how.
+    #[must_use]
+    pub fn counts(&self) -> LaneCounts {
+        self.lanes().counts(self.clock.now())
+    }
+
+    /// How the lane of a webhook stands that this node serves.
+    #[must_use]
+    pub fn view(&self, webhook: &Webhook) -> LaneView {
+        self.lanes().view(webhook.id, &webhook.definition.delivery, self.clock.now())
+    }
+
+    /// The lanes in memory that do not just stand idle, in no order.
+    #[must_use]
+    pub fn notices(&self) -> Vec<(WebhookId, Notice)> {
+        self.lanes().notices(self.clock.now())
+    }
+
+    /// How a webhook's lane stands of which nothing is known.
+    #[must_use]
+    pub fn idle_view(&self, webhook: &Webhook) -> LaneView {
+        LaneView::idle(webhook.definition.delivery.max_in_flight.unwrap_or(self.settings.lanes.limit))
     }
 
     /// How many claims are held.
@@ -469,15 +493,5 @@ impl Pool {
 
     fn lanes(&self) -> MutexGuard<'_, LaneTable<Ready>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Lanes for Pool {
-    fn counts(&self) -> LaneCounts {
-        self.lanes().counts(self.clock.now())
-    }
-
-    fn view(&self, webhook: &Webhook) -> LaneView {
-        self.lanes().view(webhook.id, &webhook.definition.delivery, self.clock.now())
     }
 }

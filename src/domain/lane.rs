@@ -1,9 +1,10 @@
 //! What a webhook's lane does at present, for people who ask why their deliveries do or do not go out.
 //!
-//! A lane lives in memory on one node; how it is worked is `delivery::lanes`' matter.
+//! A lane lives in memory on the node that serves it; how it is worked is `delivery::lanes`' matter, and `node::lanes` how
+//! the other nodes know of it.
 
+use super::ids::NodeId;
 use super::time::Timestamp;
-use super::webhook::Webhook;
 
 /// How a lane stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,15 @@ pub struct LaneView {
     /// Until when nothing is sent because the receiver asked for a pause or no login worked; `None` unless that time is
     /// to come.
     pub held_back_until: Option<Timestamp>,
+}
+
+/// How a lane stands, and who serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServedLane {
+    /// The node whose lane it is; `None` while no node that delivers is known.
+    pub node_id: Option<NodeId>,
+    /// How it stands there.
+    pub lane: LaneView,
 }
 
 /// How a lane stands, in one word.
@@ -86,20 +96,24 @@ impl LaneCounts {
     }
 }
 
-/// Who can tell how lanes stand.
-pub trait Lanes: Send + Sync {
-    /// How many of the lanes that this node knows stand how.
-    fn counts(&self) -> LaneCounts;
-
-    /// How the webhook's lane stands on this node.
-    fn view(&self, webhook: &Webhook) -> LaneView;
-}
-
 impl LaneView {
     /// A lane in which nothing goes on, of which `limit` requests may be under way.
     #[must_use]
     pub const fn idle(limit: u32) -> Self {
         Self { state: LaneState::Idle, in_flight: 0, limit, breaker: BreakerState::Closed, next_probe_at: None, held_back_until: None }
+    }
+
+    /// What is left at `now` of how it stood when it was told: no time in it has passed.
+    #[must_use]
+    pub fn as_of(self, now: Timestamp) -> Self {
+        let to_come = |time: Option<Timestamp>| time.filter(|time| now < *time);
+        let (next_probe_at, held_back_until) = (to_come(self.next_probe_at), to_come(self.held_back_until));
+        let state = match (self.state, held_back_until, self.in_flight) {
+            (LaneState::HeldBack, None, 0) => LaneState::Idle,
+            (LaneState::HeldBack, None, _) => LaneState::Busy,
+            (state, ..) => state,
+        };
+        Self { state, next_probe_at, held_back_until, ..self }
     }
 
     /// Until when nothing at all is sent.
@@ -137,5 +151,24 @@ impl BreakerState {
             Self::Open => "open",
             Self::HalfOpen => "half_open",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_was_told_no_time_is_left_that_has_passed() {
+        let [past, now, to_come] = [9, 10, 11].map(Timestamp::from_micros);
+        let held_back = LaneView { state: LaneState::HeldBack, held_back_until: Some(to_come), ..LaneView::idle(16) };
+        let open = LaneView { state: LaneState::Open, breaker: BreakerState::Open, next_probe_at: Some(to_come), ..LaneView::idle(1) };
+
+        assert_eq!(held_back.as_of(now), held_back);
+        assert_eq!(held_back.as_of(to_come), LaneView::idle(16));
+        let busy = LaneView { in_flight: 2, held_back_until: Some(past), ..held_back };
+        assert_eq!(busy.as_of(now), LaneView { state: LaneState::Busy, in_flight: 2, ..LaneView::idle(16) });
+        assert_eq!(open.as_of(now), open);
+        assert_eq!(open.as_of(to_come), LaneView { next_probe_at: None, ..open });
     }
 }

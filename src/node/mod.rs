@@ -4,6 +4,9 @@
 //! lanes and take up what it had in flight. The node itself goes by the same limit: when its own last heartbeat is too old
 //! (it was stopped, or the store is away), it starts nothing, for by now others may have.
 
+pub mod lanes;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -34,6 +37,8 @@ pub struct Membership {
     last_beat: Mutex<Instant>,
     /// The living nodes that serve lanes.
     serving: RwLock<Vec<NodeId>>,
+    /// Whether another living node answers people.
+    is_asked_elsewhere: AtomicBool,
 }
 
 impl Membership {
@@ -42,7 +47,14 @@ impl Membership {
     /// # Errors
     /// When the store fails.
     pub async fn join(node: Node, heartbeat: Heartbeat, store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
-        let membership = Self { node, heartbeat, store, last_beat: Mutex::new(Instant::now()), serving: RwLock::default() };
+        let membership = Self {
+            node,
+            heartbeat,
+            store,
+            last_beat: Mutex::new(Instant::now()),
+            serving: RwLock::default(),
+            is_asked_elsewhere: AtomicBool::default(),
+        };
         membership.run_once().await?;
         Ok(Arc::new(membership))
     }
@@ -117,6 +129,24 @@ impl Membership {
         serving.is_empty() || server_of(webhook, &serving) == Some(self.node.id)
     }
 
+    /// The node that serves a webhook's lane, of those that live; `None` while none is known that delivers.
+    #[must_use]
+    pub fn server_of(&self, webhook: WebhookId) -> Option<NodeId> {
+        server_of(webhook, &self.serving.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether people ask another living node.
+    #[must_use]
+    pub fn is_asked_elsewhere(&self) -> bool {
+        self.is_asked_elsewhere.load(Ordering::Relaxed)
+    }
+
+    /// From one heartbeat to the next.
+    #[must_use]
+    pub const fn beat_interval(&self) -> Duration {
+        self.heartbeat.interval
+    }
+
     /// Whether this node is to do a duty that is due at `due_at`; if so, [`Self::end_turn`] must follow.
     ///
     /// # Errors
@@ -134,8 +164,9 @@ impl Membership {
     }
 
     fn look_around(&self, known: &[KnownNode]) {
-        let lives = |known: &&KnownNode| known.silent_for <= self.heartbeat.limit && known.node.role.delivers();
-        let serving = known.iter().filter(lives).map(|known| known.node.id).collect();
+        let living = || known.iter().filter(|known| known.silent_for <= self.heartbeat.limit).map(|known| &known.node);
+        let serving = living().filter(|node| node.role.delivers()).map(|node| node.id).collect();
+        self.is_asked_elsewhere.store(living().any(|node| node.role.answers() && node.id != self.node.id), Ordering::Relaxed);
         *self.serving.write().unwrap_or_else(PoisonError::into_inner) = serving;
     }
 }

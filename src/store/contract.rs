@@ -30,6 +30,7 @@ use crate::domain::catalog::{CatalogName, ClientCatalog, KnownEvent};
 use crate::domain::client::{ApiKey, Client, KeyHash};
 use crate::domain::event::Event;
 use crate::domain::ids::{ApiKeyId, AuditEntryId, ClientId, DeliveryId, EventId, NodeId, RedeliveryJobId, SigningKeyId, WebhookId};
+use crate::domain::lane::LaneView;
 use crate::domain::node::Node;
 use crate::domain::redelivery::{RedeliveryJob, RedeliveryWanted};
 use crate::domain::session::{Session, SessionHash};
@@ -121,6 +122,16 @@ pub trait Nodes: Send + Sync {
 
     /// Ends a turn.
     async fn end_turn(&self, duty: &'static str, node: NodeId) -> Result<(), StoreError>;
+
+    /// Says how the lanes stand that `node` serves: those in `changed` so, those in `unchanged` as it said before, and of
+    /// no other there is anything to say. Answers of how many in `unchanged` the store does not know what was said: what a
+    /// node says lasts no longer than the node is known, and a server that crashes may forget it. A store that one process
+    /// owns keeps nothing of it.
+    async fn tell_lanes(&self, node: NodeId, changed: Vec<(WebhookId, LaneView)>, unchanged: Vec<WebhookId>) -> Result<u64, StoreError>;
+
+    /// What was said last of these webhooks' lanes, each by the node that is named with it; in no order, and without those
+    /// of which that node says nothing.
+    async fn told_lanes(&self, served: Vec<(WebhookId, NodeId)>) -> Result<Vec<(WebhookId, LaneView)>, StoreError>;
 }
 
 /// Events and deliveries as people see and change them.

@@ -63,7 +63,8 @@ async fn page<P>(api: &Api, scope: Scope, state: Option<DeliveryState>, mut quer
 
 async fn show(State(api): State<Api>, caller: Allowed<Read>, PathId(id): PathId<DeliveryId>) -> Result<Json<DetailView>, ApiError> {
     let detail = find(&api, caller.scope(), id).await?;
-    Ok(Json(DetailView::of(&api, detail)))
+    let served = api.lanes.view(&detail.webhook).await?;
+    Ok(Json(DetailView::of(&api, detail, &served.lane)))
 }
 
 async fn redeliver(State(api): State<Api>, caller: Allowed<Operate>, PathId(id): PathId<DeliveryId>) -> Result<Changed, ApiError> {

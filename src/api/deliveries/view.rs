@@ -14,6 +14,7 @@ use crate::domain::delivery::{DeadLetterReason, Delivery, DeliveryState};
 use crate::domain::event::EventType;
 use crate::domain::explanation::Standing;
 use crate::domain::ids::{ClientId, DeliveryId, EventId, WebhookId};
+use crate::domain::lane::LaneView;
 use crate::store::records::{DeliveryDetail, DeliverySummary, LastAttempt};
 
 /// A delivery by itself.
@@ -185,11 +186,11 @@ impl SummaryView {
 }
 
 impl DetailView {
-    pub(super) fn of(api: &Api, detail: DeliveryDetail) -> Self {
+    /// What callers see of a delivery whose webhook's lane stands so.
+    pub(super) fn of(api: &Api, detail: DeliveryDetail, lane: &LaneView) -> Self {
         let last = detail.attempts.last().map(|attempt| &attempt.outcome);
         let delivery = &detail.summary.delivery;
-        let lane = api.lanes.view(&detail.webhook);
-        let standing = Standing { delivery, webhook: &detail.webhook.state, lane: &lane, last, now: api.clock.now() };
+        let standing = Standing { delivery, webhook: &detail.webhook.state, lane, last, now: api.clock.now() };
         let explanation = standing.explain(|time| api.written(time));
         let next_attempt_at = standing.next_attempt_at().map(|time| api.written(time));
         let attempts = detail.attempts.iter().map(|attempt| AttemptView::of(api, attempt)).collect();

@@ -42,7 +42,7 @@ pub(super) fn routes<V: View>(routes: Routes, path: &'static str, names: &Names)
 
 async fn show<V: View>(State(api): State<Api>, caller: Allowed<Read>, PathId(id): PathId<WebhookId>) -> Result<Json<V>, ApiError> {
     let webhook = webhooks::find(api.desk(), caller.scope(), id, V::EDITION).await?;
-    Ok(Json(V::of(&api, webhook)))
+    Ok(Json(V::of(&api, webhook).await?))
 }
 
 async fn replace<V: View>(
@@ -52,7 +52,7 @@ async fn replace<V: View>(
     body: JsonBody<V::Fields>,
 ) -> Result<Json<V>, ApiError> {
     let webhook = webhooks::update(api.desk(), &caller.by(api.clock.now()), id, body.object()?, (Change::Replace, V::EDITION)).await?;
-    Ok(Json(V::of(&api, webhook)))
+    Ok(Json(V::of(&api, webhook).await?))
 }
 
 async fn merge<V: View>(
@@ -62,7 +62,7 @@ async fn merge<V: View>(
     body: JsonBody<Patch<V::Fields>>,
 ) -> Result<Json<V>, ApiError> {
     let webhook = webhooks::update(api.desk(), &caller.by(api.clock.now()), id, body.object()?, (Change::Merge, V::EDITION)).await?;
-    Ok(Json(V::of(&api, webhook)))
+    Ok(Json(V::of(&api, webhook).await?))
 }
 
 async fn delete<V: View>(

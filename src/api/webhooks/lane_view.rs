@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::super::openapi::Time;
 use super::super::state::Api;
-use crate::domain::lane::{BreakerState, LaneState, LaneView as Lane};
+use crate::domain::ids::NodeId;
+use crate::domain::lane::{BreakerState, LaneState, ServedLane};
 
-/// A lane on the node that answers.
+/// A lane: of a webhook that another node serves than the one that answers, as that node told it with its last heartbeat.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Lane")]
@@ -29,10 +30,12 @@ pub(super) struct LaneView {
     /// come.
     #[schemars(with = "Option<Time>")]
     held_back_until: Option<String>,
+    /// The node that serves it; null while no node that delivers is known.
+    node_id: Option<NodeId>,
 }
 
 impl LaneView {
-    pub(super) fn of(api: &Api, lane: &Lane) -> Self {
+    pub(super) fn of(api: &Api, ServedLane { node_id, lane }: &ServedLane) -> Self {
         Self {
             state: lane.state.as_str(),
             in_flight: lane.in_flight,
@@ -40,6 +43,7 @@ impl LaneView {
             breaker: lane.breaker.as_str(),
             next_probe_at: lane.next_probe_at.map(|time| api.written(time)),
             held_back_until: lane.held_back_until.map(|time| api.written(time)),
+            node_id: *node_id,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::super::state::Api;
 use super::by_id;
 use super::by_id::Names;
 use super::fields::OcrFields;
-use super::view::{OcrView, View};
+use super::view::OcrView;
 use crate::domain::permission::{ManageWebhooks, Read};
 use crate::management::edition::Edition;
 use crate::management::webhooks;
@@ -44,7 +44,7 @@ pub(in super::super) fn routes() -> Routes {
 
 async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody<OcrFields>) -> Result<Json<OcrView>, ApiError> {
     let webhook = webhooks::create(api.desk(), &caller.by(api.clock.now()), caller.client_id()?, body.object()?, Edition::Ocr).await?;
-    Ok(Json(OcrView::of(&api, webhook)))
+    Ok(Json(OcrView::shown(&api, webhook)))
 }
 
 async fn list(State(api): State<Api>, caller: Allowed<Read>) -> Result<Json<Vec<OcrView>>, ApiError> {
@@ -53,7 +53,7 @@ async fn list(State(api): State<Api>, caller: Allowed<Read>) -> Result<Json<Vec<
     loop {
         let page = api.store.webhooks(caller.scope(), Page { limit: READ_AT_ONCE, before }).await?;
         before = page.last().map(|last| last.id);
-        shown.extend(page.into_iter().filter(|webhook| Edition::Ocr.shows(webhook)).map(|webhook| OcrView::of(&api, webhook)));
+        shown.extend(page.into_iter().filter(|webhook| Edition::Ocr.shows(webhook)).map(|webhook| OcrView::shown(&api, webhook)));
         if before.is_none() {
             return Ok(Json(shown));
         }

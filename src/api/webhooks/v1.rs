@@ -55,24 +55,26 @@ pub(in super::super) fn routes() -> Routes {
 
 async fn create(State(api): State<Api>, caller: Allowed<ManageWebhooks>, body: JsonBody<V1Fields>) -> Result<Created<V1View>, ApiError> {
     let webhook = webhooks::create(api.desk(), &caller.by(api.clock.now()), caller.client_id()?, body.object()?, Edition::V1).await?;
-    Ok(Created(V1View::of(&api, webhook)))
+    Ok(Created(V1View::of(&api, webhook).await?))
 }
 
 async fn list(State(api): State<Api>, caller: Allowed<Read>, mut query: Query<PageParameters>) -> Result<Json<PageView<V1View>>, ApiError> {
     let page = query.page::<WebhookId>();
     query.finish()?;
     let webhooks = api.store.webhooks(caller.scope(), page.to_store()).await?;
-    Ok(Json(page.show(webhooks, |webhook| webhook.id.as_uuid(), |webhook| V1View::of(&api, webhook))))
+    let lanes = api.lanes.views(&webhooks).await?;
+    let shown: Vec<_> = webhooks.into_iter().zip(lanes).collect();
+    Ok(Json(page.show(shown, |(webhook, _)| webhook.id.as_uuid(), |(webhook, lane)| V1View::shown(&api, webhook, &lane))))
 }
 
 /// Its deliveries wait from now on.
 async fn pause(State(api): State<Api>, caller: Allowed<Operate>, PathId(id): PathId<WebhookId>) -> Result<Json<V1View>, ApiError> {
     let webhook = webhooks::set_state(api.desk(), &caller.by(api.clock.now()), id, WebhookState::Paused).await?;
-    Ok(Json(V1View::of(&api, webhook)))
+    Ok(Json(V1View::of(&api, webhook).await?))
 }
 
 /// Its deliveries go out again; so do those of a webhook that the dispatcher disabled.
 async fn resume(State(api): State<Api>, caller: Allowed<Operate>, PathId(id): PathId<WebhookId>) -> Result<Json<V1View>, ApiError> {
     let webhook = webhooks::set_state(api.desk(), &caller.by(api.clock.now()), id, WebhookState::Active).await?;
-    Ok(Json(V1View::of(&api, webhook)))
+    Ok(Json(V1View::of(&api, webhook).await?))
 }

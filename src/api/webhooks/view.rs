@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::super::error::ApiError;
 use super::super::openapi::Time;
 use super::super::state::Api;
 use super::client_certificate::ClientCertificateView;
@@ -18,6 +19,7 @@ use crate::domain::catalog::CatalogName;
 use crate::domain::event::EventType;
 use crate::domain::headers::{Headers, MASK};
 use crate::domain::ids::{ClientId, WebhookId};
+use crate::domain::lane::ServedLane;
 use crate::domain::method::Method;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::retry::RetryPolicy;
@@ -103,7 +105,7 @@ pub(super) struct V1View {
     client_key: Option<&'static str>,
     /// What is known of the keys that sign; null if nothing is signed.
     signing: Option<SigningView>,
-    /// How its lane stands on the node that answers.
+    /// How its lane stands on the node that serves it.
     lane: LaneView,
 }
 
@@ -138,7 +140,7 @@ struct RateLimitView {
 }
 
 /// A way to show a webhook.
-pub(super) trait View: Serialize + JsonSchema + Send + 'static {
+pub(super) trait View: Serialize + JsonSchema + Sized + Send + 'static {
     /// What callers write to make or change one.
     type Fields: JsonSchema + 'static;
 
@@ -146,7 +148,7 @@ pub(super) trait View: Serialize + JsonSchema + Send + 'static {
     const EDITION: Edition;
 
     /// What callers see of `webhook`.
-    fn of(api: &Api, webhook: Webhook) -> Self;
+    fn of(api: &Api, webhook: Webhook) -> impl Future<Output = Result<Self, ApiError>> + Send;
 }
 
 impl View for OcrView {
@@ -154,7 +156,14 @@ impl View for OcrView {
 
     const EDITION: Edition = Edition::Ocr;
 
-    fn of(api: &Api, webhook: Webhook) -> Self {
+    async fn of(api: &Api, webhook: Webhook) -> Result<Self, ApiError> {
+        Ok(Self::shown(api, webhook))
+    }
+}
+
+impl OcrView {
+    /// What callers of the OCR service's routes see of `webhook`.
+    pub(super) fn shown(api: &Api, webhook: Webhook) -> Self {
         let (created_at, updated_at) = (api.written(webhook.created_at), api.written(webhook.updated_at));
         let definition = webhook.definition;
         let authorization = definition.authorization;
@@ -183,7 +192,15 @@ impl View for V1View {
 
     const EDITION: Edition = Edition::V1;
 
-    fn of(api: &Api, webhook: Webhook) -> Self {
+    async fn of(api: &Api, webhook: Webhook) -> Result<Self, ApiError> {
+        let lane = api.lanes.view(&webhook).await?;
+        Ok(Self::shown(api, webhook, &lane))
+    }
+}
+
+impl V1View {
+    /// What callers see of `webhook`, whose lane stands so.
+    pub(super) fn shown(api: &Api, webhook: Webhook, lane: &ServedLane) -> Self {
         let delivery = webhook.definition.delivery.clone();
         let certificate = webhook.definition.authorization.client_certificate.as_deref();
         let certificate = certificate.map(|certificate| ClientCertificateView::of(api, certificate));
@@ -203,8 +220,8 @@ impl View for V1View {
             client_key: certificate.is_some().then_some(MASK),
             client_certificate: certificate,
             signing: SigningView::of(api, &webhook.signing_keys),
-            lane: LaneView::of(api, &api.lanes.view(&webhook)),
-            ocr: OcrView::of(api, webhook),
+            lane: LaneView::of(api, lane),
+            ocr: OcrView::shown(api, webhook),
         }
     }
 }

@@ -66,6 +66,28 @@ pub(super) struct Lane<T> {
     pub(super) is_watched: bool,
 }
 
+/// What there is to say of a lane to those who cannot look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How much it matters.
+    pub weight: Weight,
+    /// How the lane stands.
+    pub lane: LaneView,
+}
+
+/// How much it matters to say how a lane stands; what matters most comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Nothing is sent, for the receiver is not there.
+    Open,
+    /// Nothing is sent until a pause is over.
+    HeldBack,
+    /// Less is sent than the webhook allows.
+    Limited,
+    /// Requests are under way.
+    Busy,
+}
+
 impl<T> Lane<T> {
     pub(super) fn new(limit: u32) -> Self {
         Self {
@@ -317,6 +339,20 @@ impl<T> Lane<T> {
         let limit = if self.window.is_whole() { most } else { self.window.limit().min(most) };
         let next_probe_at = self.breaker.probe_at().filter(|probe_at| now < *probe_at);
         LaneView { state, in_flight: self.under_way, limit, breaker, next_probe_at, held_back_until }
+    }
+
+    /// What there is to say of it; `None` if it just stands idle.
+    pub(super) fn notice(&self, now: Timestamp) -> Option<Notice> {
+        let lane = self.view(self.window.limit(), now);
+        let is_limited = !self.window.is_whole() || lane.breaker != BreakerState::Closed;
+        let weight = match lane.state {
+            LaneState::Open => Weight::Open,
+            LaneState::HeldBack => Weight::HeldBack,
+            LaneState::Idle | LaneState::Busy if is_limited => Weight::Limited,
+            LaneState::Busy => Weight::Busy,
+            LaneState::Idle => return None,
+        };
+        Some(Notice { weight, lane })
     }
 
     /// Whether nothing goes on in it.

@@ -25,6 +25,7 @@ mod turns;
 mod window;
 
 pub use self::breaker::BreakerSettings;
+pub use self::lane::{Notice, Weight};
 pub use self::table::{Admitted, LaneTable};
 
 /// What the configuration says of lanes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::LaneSettings;
-use super::lane::{Lane, Turn};
+use super::lane::{Lane, Notice, Turn};
 use super::places::Places;
 use super::turns::Turns;
 use crate::delivery::outcome::Sign;
@@ -295,6 +295,12 @@ impl<T> LaneTable<T> {
     pub fn view(&self, id: WebhookId, settings: &DeliverySettings, now: Timestamp) -> LaneView {
         let most = settings.max_in_flight.unwrap_or(self.settings.limit);
         self.lanes.get(&id).map_or_else(|| LaneView::idle(most), |lane| lane.view(most, now))
+    }
+
+    /// The lanes that do not just stand idle, in no order.
+    #[must_use]
+    pub fn notices(&self, now: Timestamp) -> Vec<(WebhookId, Notice)> {
+        self.lanes.iter().filter_map(|(id, lane)| Some((*id, lane.notice(now)?))).collect()
     }
 
     /// How many of the lanes that are known stand how.

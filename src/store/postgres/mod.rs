@@ -40,6 +40,7 @@ mod deliveries;
 mod delivery_list;
 mod enqueue;
 mod event_redelivery;
+mod lanes;
 mod left_over;
 mod no_delay;
 mod nodes;

@@ -8,9 +8,11 @@ use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
 use super::connections::Call;
+use super::lanes;
 use super::queue::{give_back, given_back};
 use super::value::{At, kept};
-use crate::domain::ids::NodeId;
+use crate::domain::ids::{NodeId, WebhookId};
+use crate::domain::lane::LaneView;
 use crate::domain::node::Node;
 use crate::domain::time::Timestamp;
 use crate::store::contract::Nodes;
@@ -79,6 +81,14 @@ impl Nodes for PostgresStore {
 
     async fn end_turn(&self, duty: &'static str, node: NodeId) -> Result<(), StoreError> {
         self.connections.call(move |call| Box::pin(end_turn(call.db, duty, node))).await
+    }
+
+    async fn tell_lanes(&self, node: NodeId, changed: Vec<(WebhookId, LaneView)>, unchanged: Vec<WebhookId>) -> Result<u64, StoreError> {
+        self.connections.call(move |call| Box::pin(async move { lanes::tell(call.db, node, &changed, &unchanged).await })).await
+    }
+
+    async fn told_lanes(&self, served: Vec<(WebhookId, NodeId)>) -> Result<Vec<(WebhookId, LaneView)>, StoreError> {
+        self.connections.call(move |call| Box::pin(async move { lanes::told(call.db, &served).await })).await
     }
 }
 

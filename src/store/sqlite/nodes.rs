@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::SqliteStore;
-use crate::domain::ids::NodeId;
+use crate::domain::ids::{NodeId, WebhookId};
+use crate::domain::lane::LaneView;
 use crate::domain::node::Node;
 use crate::domain::time::Timestamp;
 use crate::store::contract::Nodes;
@@ -59,6 +60,15 @@ impl Nodes for SqliteStore {
 
     async fn end_turn(&self, _duty: &'static str, _node: NodeId) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Whoever asks has the lanes.
+    async fn tell_lanes(&self, _node: NodeId, _changed: Vec<(WebhookId, LaneView)>, _unchanged: Vec<WebhookId>) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn told_lanes(&self, _served: Vec<(WebhookId, NodeId)>) -> Result<Vec<(WebhookId, LaneView)>, StoreError> {
+        Ok(Vec::new())
     }
 }
 

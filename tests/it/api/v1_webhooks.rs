@@ -86,7 +86,8 @@ async fn a_webhook_shows_what_its_lane_does() {
         "limit": 1,
         "breaker": "open",
         "nextProbeAt": START_TEXT,
-        "heldBackUntil": "2024-04-11T14:13:33.741194-03:00"
+        "heldBackUntil": "2024-04-11T14:13:33.741194-03:00",
+        "nodeId": "018ece0f-ab8a-7000-8000-000000000001"
     });
     assert_eq!(view["lane"], expected);
 }

@@ -8,4 +8,5 @@ mod outages;
 mod outcomes;
 mod rates;
 mod requests;
+mod shared_lanes;
 mod signatures;

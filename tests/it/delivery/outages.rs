@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::domain::ids::{DeliveryId, WebhookId};
-use webhook_dispatcher::domain::lane::{BreakerState, LaneState, LaneView, Lanes};
+use webhook_dispatcher::domain::lane::{BreakerState, LaneState, LaneView};
 use webhook_dispatcher::domain::webhook::WebhookState;
 use webhook_dispatcher::store::records::Scope;
 

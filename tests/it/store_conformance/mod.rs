@@ -141,6 +141,7 @@ conformance_suite! {
     nodes::a_node_that_left_is_not_known,
     nodes::a_time_of_a_duty_is_had_once,
     nodes::duties_have_turns_of_their_own,
+    nodes::of_a_lane_of_which_nothing_was_told_nothing_is_known,
 
     deliveries::redelivering_begins_a_new_series_from_every_state_but_in_flight,
     deliveries::a_redelivery_is_claimed_with_the_next_number,

@@ -61,3 +61,12 @@ pub(super) async fn duties_have_turns_of_their_own(world: World) {
 
     assert!(world.store.take_turn("dust", world.node, at(60), Duration::ZERO).await.unwrap());
 }
+
+pub(super) async fn of_a_lane_of_which_nothing_was_told_nothing_is_known(world: World) {
+    world.store.beat(node(world.node)).await.unwrap();
+
+    world.store.tell_lanes(world.node, vec![], vec![]).await.unwrap();
+
+    assert_eq!(world.store.told_lanes(vec![(world.ids.next(at(3)), world.node)]).await.unwrap(), []);
+    assert_eq!(world.store.told_lanes(vec![]).await.unwrap(), []);
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::domain::ids::{IdSource, NodeId, WebhookId};
+use webhook_dispatcher::domain::lane::{BreakerState, LaneState, LaneView};
 use webhook_dispatcher::domain::time::{Clock, SystemClock};
 use webhook_dispatcher::secrets::Keyring;
 use webhook_dispatcher::store::postgres::{PostgresOptions, PostgresStore};
@@ -242,4 +243,77 @@ async fn a_deletion_leaves_nothing_pending_whatever_is_enqueued_meanwhile() {
         let page = Page { limit: 10, before: None };
         assert_eq!(nodes.world.store.deliveries(filter, page).await.unwrap().len(), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL, which tests/run starts"]
+async fn how_lanes_stand_comes_back_as_the_node_told_that_is_named() {
+    let nodes = TwoNodes::fresh().await;
+    nodes.both_beat().await;
+    let (first, second) = (nodes.world.node, nodes.other_node);
+    let [open, calm, elsewhere]: [WebhookId; 3] = [5, 6, 7].map(|seconds| nodes.world.ids.next(at(seconds)));
+    let lane = LaneView {
+        state: LaneState::HeldBack,
+        in_flight: 2,
+        limit: 3,
+        breaker: BreakerState::HalfOpen,
+        next_probe_at: Some(at(4)),
+        held_back_until: Some(at(5)),
+    };
+    let idle = LaneView::idle(7);
+    let told = async |served: &[(WebhookId, NodeId)]| {
+        let mut told = nodes.other.told_lanes(served.to_vec()).await.unwrap();
+        told.sort_unstable_by_key(|(id, _)| *id);
+        told
+    };
+
+    assert_eq!(nodes.world.store.tell_lanes(first, vec![(calm, idle), (open, lane)], vec![]).await.unwrap(), 0);
+    assert_eq!(nodes.other.tell_lanes(second, vec![(elsewhere, idle)], vec![]).await.unwrap(), 0);
+
+    assert_eq!(told(&[(open, first), (calm, first), (elsewhere, second)]).await, [(open, lane), (calm, idle), (elsewhere, idle)]);
+    assert_eq!(told(&[(open, second), (elsewhere, first)]).await, []);
+
+    // What is neither changed nor unchanged is forgotten, and what is unchanged and not known is counted.
+    let changed = LaneView { in_flight: 1, ..lane };
+    let forgotten = nodes.world.store.tell_lanes(first, vec![(open, changed)], vec![elsewhere]).await.unwrap();
+    assert_eq!(
+        (forgotten, told(&[(open, first), (calm, first), (elsewhere, second)]).await),
+        (1, vec![(open, changed), (elsewhere, idle)])
+    );
+    assert_eq!(nodes.world.store.tell_lanes(first, vec![], vec![open]).await.unwrap(), 0);
+    assert_eq!(told(&[(open, first)]).await, [(open, changed)]);
+
+    // A lane that changed hands is the other node's, and goes with it.
+    nodes.other.tell_lanes(second, vec![(open, idle)], vec![elsewhere]).await.unwrap();
+    assert_eq!(told(&[(open, first), (open, second)]).await, [(open, idle)]);
+    nodes.other.leave(second).await.unwrap();
+    assert_eq!(told(&[(open, first), (open, second), (elsewhere, second)]).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL, which tests/run starts"]
+async fn a_node_that_is_not_known_tells_nothing() {
+    let nodes = TwoNodes::fresh().await;
+    let webhook = nodes.world.ids.next(at(5));
+
+    let told = nodes.world.store.tell_lanes(nodes.world.node, vec![(webhook, LaneView::idle(1))], vec![]).await;
+
+    assert!(matches!(told, Err(StoreError::Conflict { .. })), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL, which tests/run starts"]
+async fn whatever_a_lane_does_comes_back_as_it_was_told() {
+    let nodes = TwoNodes::fresh().await;
+    nodes.both_beat().await;
+    let lane = |state, breaker| LaneView { state, breaker, held_back_until: Some(at(9)), ..LaneView::idle(1) };
+    let all = LaneState::ALL.into_iter().flat_map(|state| BreakerState::ALL.map(|breaker| lane(state, breaker)));
+    let all: Vec<(WebhookId, LaneView)> = all.map(|lane| (nodes.world.ids.next(at(5)), lane)).collect();
+
+    nodes.world.store.tell_lanes(nodes.world.node, all.clone(), vec![]).await.unwrap();
+
+    let served = all.iter().map(|(id, _)| (*id, nodes.world.node)).collect();
+    let mut told = nodes.other.told_lanes(served).await.unwrap();
+    told.sort_unstable_by_key(|(id, _)| *id);
+    assert_eq!(told, all);
 }

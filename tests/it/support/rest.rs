@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use uuid::Uuid;
 use webhook_dispatcher::api::{self, ApiSettings, ApiState};
 use webhook_dispatcher::catalog::Catalogs;
 use webhook_dispatcher::config::MetricsAccess;
@@ -25,15 +27,16 @@ use webhook_dispatcher::domain::address_policy::AddressPolicy;
 use webhook_dispatcher::domain::allowance::Allowance;
 use webhook_dispatcher::domain::client::{ApiKey, KeyHash, Role};
 use webhook_dispatcher::domain::ids::{IdSource, WebhookId};
-use webhook_dispatcher::domain::lane::{LaneCounts, LaneView, Lanes};
+use webhook_dispatcher::domain::lane::{LaneCounts, LaneView, ServedLane};
 use webhook_dispatcher::domain::time::{Clock, ManualClock, Timestamp};
 use webhook_dispatcher::domain::webhook::Webhook;
 use webhook_dispatcher::intake::{Bounds, Intake};
 use webhook_dispatcher::management::KeyEdition;
-use webhook_dispatcher::store::Store;
+use webhook_dispatcher::node::lanes::Lanes;
 use webhook_dispatcher::store::group_commit::GroupLimits;
 use webhook_dispatcher::store::records::{DeliveryFilter, EventFilter, Page, Scope};
 use webhook_dispatcher::store::sqlite::{SqliteOptions, SqliteStore};
+use webhook_dispatcher::store::{Store, StoreError};
 use webhook_dispatcher::telemetry::metrics::Exporter;
 use webhook_dispatcher::telemetry::traces::Tracer;
 
@@ -109,6 +112,9 @@ pub(crate) struct Tenant {
     pub(crate) viewer: String,
 }
 
+/// The node that is said to serve every lane.
+const SERVER: Uuid = Uuid::from_u128(0x018e_ce0f_ab8a_7000_8000_0000_0000_0001);
+
 /// Lanes that do what a test says.
 #[derive(Default)]
 pub(crate) struct StandInLanes(Mutex<HashMap<WebhookId, LaneView>>);
@@ -117,8 +123,15 @@ impl StandInLanes {
     pub(crate) fn set(&self, id: WebhookId, view: LaneView) {
         self.0.lock().unwrap().insert(id, view);
     }
+
+    fn served(&self, webhook: &Webhook) -> ServedLane {
+        let idle = LaneView::idle(webhook.definition.delivery.max_in_flight.unwrap_or(16));
+        let lane = self.0.lock().unwrap().get(&webhook.id).copied().unwrap_or(idle);
+        ServedLane { node_id: Some(SERVER.into()), lane }
+    }
 }
 
+#[async_trait]
 impl Lanes for StandInLanes {
     fn counts(&self) -> LaneCounts {
         let mut counts = LaneCounts::default();
@@ -126,9 +139,12 @@ impl Lanes for StandInLanes {
         counts
     }
 
-    fn view(&self, webhook: &Webhook) -> LaneView {
-        let idle = LaneView::idle(webhook.definition.delivery.max_in_flight.unwrap_or(16));
-        self.0.lock().unwrap().get(&webhook.id).copied().unwrap_or(idle)
+    async fn views(&self, webhooks: &[Webhook]) -> Result<Vec<ServedLane>, StoreError> {
+        Ok(webhooks.iter().map(|webhook| self.served(webhook)).collect())
+    }
+
+    async fn view(&self, webhook: &Webhook) -> Result<ServedLane, StoreError> {
+        Ok(self.served(webhook))
     }
 }
 
@@ -152,8 +168,19 @@ impl Rest {
 
     /// On a store that others may share, by a clock that they may share too. Somebody has to [`Self::make_root_key`].
     pub(crate) fn on(store: Arc<dyn Store>, ids: Arc<IdSource>, clock: Arc<ManualClock>, setup: &RestSetup) -> Self {
-        let intake = Arc::new(Intake::start(Arc::clone(&store), GroupLimits { waiting: setup.waiting, batch: 512 }, setup.bounds));
         let lanes = Arc::new(StandInLanes::default());
+        Self { lanes: Arc::clone(&lanes), ..Self::beside(lanes, store, ids, clock, setup) }
+    }
+
+    /// As [`Self::on`], beside lanes that are told of.
+    pub(crate) fn beside(
+        lanes: Arc<dyn Lanes>,
+        store: Arc<dyn Store>,
+        ids: Arc<IdSource>,
+        clock: Arc<ManualClock>,
+        setup: &RestSetup,
+    ) -> Self {
+        let intake = Arc::new(Intake::start(Arc::clone(&store), GroupLimits { waiting: setup.waiting, batch: 512 }, setup.bounds));
         let told: Arc<dyn Clock> = clock.clone();
         let (keys_made, signing_keys_made) = (AtomicU8::new(setup.first_key_made), AtomicU8::new(1));
         let known_keys = KeyEdition::default();
@@ -161,7 +188,7 @@ impl Rest {
         let state = ApiState {
             store: Arc::clone(&store),
             intake: Arc::clone(&intake),
-            lanes: Arc::<StandInLanes>::clone(&lanes),
+            lanes: Arc::clone(&lanes),
             trials: Arc::new(TryOut::new(
                 worker(&Setup { allow: setup.allow, ..Setup::default() }, &told),
                 told,
@@ -189,7 +216,7 @@ impl Rest {
         let (tokens_made, page_keys_made) = (AtomicU8::new(0), AtomicU8::new(200));
         let pages = DashboardState {
             store: Arc::clone(&store),
-            lanes: Arc::<StandInLanes>::clone(&lanes),
+            lanes,
             trials: Arc::clone(&state.trials),
             catalogs: Arc::clone(&setup.catalogs),
             clock: clock.clone(),
@@ -208,7 +235,7 @@ impl Rest {
             stop: CancellationToken::new(),
         };
         let router = api::router(state).nest("/dashboard", dashboard::router(pages));
-        Self { store, clock, ids, intake, lanes, router, _folder: None }
+        Self { store, clock, ids, intake, lanes: Arc::default(), router, _folder: None }
     }
 
     /// Stores [`ROOT_KEY`].

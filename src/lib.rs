@@ -27,7 +27,7 @@
 //! | [`store`] | the contract of what is kept, and behind it SQLite for one process, PostgreSQL for many |
 //! | [`egress`] | the one guarded way to call a url that a customer typed |
 //! | [`token`] | access tokens: one login per webhook at a time, kept while they are good |
-//! | [`node`] | this process among others on the same database: heartbeats, whose lane, whose turn |
+//! | [`node`] | this process among others on the same database: heartbeats, whose lane and who tells how it stands, whose turn |
 //! | [`intake`] | group commit of incoming events |
 //! | [`delivery`] | pool, lanes, worker, recorder: from due to recorded |
 //! | [`maintenance`] | duties on cron schedules |

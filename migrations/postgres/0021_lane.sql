@@ -13,4 +13,7 @@ create unlogged table lane (
     check (state <> 'held_back' or held_back_until is not null)
 ) with (fillfactor = 50);
 
+-- What one node told, and what goes with it.
+create index lane_node on lane (node_id);
+
 alter table lane set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);

@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::lanes::Notice;
 use super::pool::Pool;
 use crate::domain::ids::WebhookId;
 use crate::domain::lane::LaneView;
@@ -82,7 +83,34 @@ impl LaneTeller {
         }
         let mut lanes = self.pool.notices();
         lanes.retain(|(id, _)| self.membership.serves(*id));
-        lanes.sort_unstable_by_key(|(id, notice)| (notice.weight, *id));
-        lanes.into_iter().take(MOST).map(|(id, notice)| (id, notice.lane)).collect()
+        foremost(lanes, MOST)
+    }
+}
+
+/// The `most` lanes of which it matters the most to tell.
+fn foremost(mut lanes: Vec<(WebhookId, Notice)>, most: usize) -> HashMap<WebhookId, LaneView> {
+    lanes.sort_unstable_by_key(|(id, notice)| (notice.weight, *id));
+    lanes.into_iter().take(most).map(|(id, notice)| (id, notice.lane)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::delivery::lanes::Weight;
+
+    #[test]
+    fn lanes_in_trouble_are_told_before_others() {
+        let weights = [Weight::Busy, Weight::Limited, Weight::Open, Weight::Busy, Weight::HeldBack];
+        let lanes = weights.into_iter().zip(1..).map(|(weight, n)| {
+            let notice = Notice { weight, lane: LaneView::idle(n) };
+            (Uuid::from_u128(n.into()).into(), notice)
+        });
+
+        let mut told: Vec<u32> = foremost(lanes.collect(), 4).into_values().map(|lane| lane.limit).collect();
+
+        told.sort_unstable();
+        assert_eq!(told, [1, 2, 3, 5]);
     }
 }

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::support::ledger::{Acknowledged, all_arrive, enqueue};
 use crate::support::postgres::FreshDatabase;
 use crate::support::process::{Process, ROOT_KEY, RestClient};
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::settings::{from_environment, seed};
 
 /// How many claims a node may hold, and so how much each end of a node may repeat.
@@ -35,6 +37,16 @@ struct Nodes {
 
 impl Nodes {
     async fn start() -> Self {
+        let mut nodes = Self::prepare();
+        for _ in 0..NODES {
+            let node = nodes.new_node(&[]).await;
+            nodes.running.push(node);
+        }
+        nodes
+    }
+
+    /// None yet.
+    fn prepare() -> Self {
         let database = FreshDatabase::create();
         let settings = vec![
             format!("store.url={}", database.url()),
@@ -45,12 +57,7 @@ impl Nodes {
             "node.limit_ms=500".to_owned(),
             "delivery.poll_interval_ms=200".to_owned(),
         ];
-        let mut nodes = Self { folder: tempfile::tempdir().unwrap(), settings, running: Vec::new(), _database: database };
-        for _ in 0..NODES {
-            let node = nodes.new_node(&[]).await;
-            nodes.running.push(node);
-        }
-        nodes
+        Self { folder: tempfile::tempdir().unwrap(), settings, running: Vec::new(), _database: database }
     }
 
     async fn new_node(&self, more: &[&str]) -> Process {
@@ -133,4 +140,24 @@ async fn nodes_know_one_another_and_roles_are_kept() {
     let acknowledged = Acknowledged::default();
     assert!(enqueue(&rest, api.address, &key, "doc-1", &acknowledged).await);
     assert_eq!(all_arrive(&receiver, &acknowledged, "through the worker").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL, which tests/run starts"]
+async fn a_node_that_delivers_nothing_hears_from_the_others_how_lanes_stand() {
+    let (rest, acknowledged) = (RestClient::new(), Acknowledged::default());
+    let receiver = Receiver::start(|_, _| Reply::Status(503)).await;
+    let nodes = Nodes::prepare();
+    let (api, worker) = (nodes.new_node(&["node.role=api"]).await, nodes.new_node(&["node.role=worker"]).await);
+    let key = rest.register(api.address, &receiver.url("/ocr_feedback/:id")).await;
+    for number in 0..10 {
+        assert!(enqueue(&rest, api.address, &key, &format!("doc-{number}"), &acknowledged).await);
+    }
+
+    let lane = async || rest.get(api.address, "/v1/webhooks", ROOT_KEY).await["items"][0]["lane"].clone();
+    let opens = async { while lane().await["state"] != "open" {} };
+    timeout(Duration::from_mins(1), opens).await.expect("the node that is asked hears that the receiver is not there");
+    assert_eq!(worker.ask_to_stop().await.code(), Some(0));
+
+    assert_eq!(lane().await["state"], "idle");
 }

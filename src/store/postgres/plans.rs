@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::connect::{MIGRATIONS, access};
 use super::delivery_list::PLANNED_ANEW;
-use super::{audit, claim, deliveries, delivery_list, enqueue, left_over, nodes, queue, record, redelivery, stats, upkeep, webhooks};
+use super::{
+    audit, claim, deliveries, delivery_list, enqueue, lanes, left_over, nodes, queue, record, redelivery, stats, upkeep, webhooks,
+};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::EventType;
 use crate::store::records::{AuditFilter, DeliveryFilter, EventFilter, Page, Scope};
@@ -50,7 +52,7 @@ const MILLION: &str = "
         select id, 1, created_at, created_at, 'delivered', 200 from delivery where state = 'delivered' limit 100000";
 
 /// A statement, how many parameters it has, and the indexes that it must read.
-const ALONG_INDEXES: [(&str, usize, &[&str]); 34] = [
+const ALONG_INDEXES: [(&str, usize, &[&str]); 36] = [
     (enqueue::KEYS_TAKEN, 3, &["event_idempotency"]),
     (enqueue::WANTED_BY, 3, &["webhook_event_pkey"]),
     (enqueue::DELIVERIES_OF, 1, &["delivery_event"]),
@@ -58,7 +60,7 @@ const ALONG_INDEXES: [(&str, usize, &[&str]); 34] = [
     (deliveries::ATTEMPTS_OF, 1, &["attempt_pkey"]),
     (enqueue::STORE, 17, &["client_pkey", "webhook_pkey"]),
     (claim::CLAIM, 5, &["webhook_pkey", "delivery_due", "delivery_in_flight", "delivery_pkey", "event_pkey"]),
-    (record::RECORD, 22, &["delivery_pkey", "webhook_pkey"]),
+    (record::RECORD, 23, &["delivery_pkey", "webhook_pkey"]),
     (webhooks::ONE, 2, &["webhook_pkey"]),
     (webhooks::NAMED, 1, &["webhook_pkey"]),
     (queue::LANES_DUE, 1, &["delivery_due", "webhook_pkey"]),
@@ -68,6 +70,8 @@ const ALONG_INDEXES: [(&str, usize, &[&str]); 34] = [
     (stats::WEBHOOKS_WITH_DEAD_LETTERS, 0, &["delivery_dead_letter_webhook"]),
     (stats::PENDING, 3, &["delivery_due"]),
     (stats::DEAD_LETTERS, 2, &["delivery_dead_letter_webhook"]),
+    (lanes::TELL, 9, &["lane_node"]),
+    (lanes::TOLD, 2, &["lane_pkey"]),
     (nodes::TAKE_BACK, 2, &["delivery_in_flight", "delivery_pkey"]),
     (upkeep::REMOVE_DELIVERIES, 3, &["delivery_finished", "delivery_pkey", "attempt_pkey", "delivery_event", "event_pkey"]),
     (upkeep::REMOVE_EVENTS, 2, &["event_bare", "event_pkey"]),

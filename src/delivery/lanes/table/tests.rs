@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::super::BreakerSettings;
+use super::super::{BreakerSettings, Weight};
 use super::*;
 use crate::domain::lane::{BreakerState, LaneState};
 use crate::domain::rate_limit::RateLimit;
@@ -395,4 +395,26 @@ fn an_overloaded_receiver_gets_half_as_much() {
 
     assert_eq!(table.fill(NOW, 16), [(webhook(1), 4)]);
     assert_eq!(table.shown(1, NOW).breaker, BreakerState::Closed);
+}
+
+#[test]
+fn there_is_something_to_say_of_lanes_that_do_not_just_stand_idle() {
+    let mut table = table(100, 4);
+    (1..=5).for_each(|n| table.hint(webhook(n)));
+    assert_eq!(table.fill(NOW, 4).len(), 5);
+
+    let ends = [(1, Sign::Down); 3].into_iter().chain([(3, Sign::Overloaded)]).chain([(5, Sign::Well); 4]);
+    for (n, sign) in ends {
+        table.finish(n, sign, NOW);
+    }
+    table.hold_back(webhook(2), NOW + SECOND);
+    let mut notices = table.notices(NOW);
+
+    notices.sort_unstable_by_key(|(_, notice)| notice.weight);
+    let found: Vec<_> = notices.iter().map(|(id, notice)| (*id, notice.weight)).collect();
+    let expected = [(1, Weight::Open), (2, Weight::HeldBack), (3, Weight::Limited), (4, Weight::Busy)];
+    assert_eq!(found, expected.map(|(n, weight)| (webhook(n), weight)));
+    for (id, notice) in notices {
+        assert_eq!(notice.lane, table.view(id, &settings(4, None), NOW));
+    }
 }

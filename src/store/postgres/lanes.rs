@@ -28,12 +28,13 @@ pub(super) const TELL: &str = "
             select webhook_id from lane where node_id = $1 except select unnest($2::uuid[]) except select unnest($9::uuid[]))))
     select $1::uuid, (select count(*) from (select unnest($9::uuid[]) except select webhook_id from lane where node_id = $1) forgotten)";
 
-/// One row after the other by its key, for few are asked for.
+/// One row after the other by its key, for few are asked for; whose it is must not lead to all that a node told.
 pub(super) const TOLD: &str = "
     select served.webhook_id, l.state, l.in_flight, l.current_limit, l.breaker, l.next_probe_at, l.held_back_until
     from unnest($1::uuid[], $2::uuid[]) as served (webhook_id, node_id)
     cross join lateral (
-        select * from lane where lane.webhook_id = served.webhook_id and lane.node_id = served.node_id limit 1) l";
+        select * from lane where lane.webhook_id = served.webhook_id limit 1) l
+    where l.node_id = served.node_id";
 
 /// As `Nodes::tell_lanes` says.
 pub(super) async fn tell(

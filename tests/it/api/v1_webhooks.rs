@@ -53,7 +53,8 @@ async fn a_webhook_shows_every_field() {
         "clientCertificate": null,
         "clientKey": null,
         "signing": null,
-        "lane": {"state": "idle", "inFlight": 0, "limit": 4, "breaker": "closed", "nextProbeAt": null, "heldBackUntil": null}
+        "lane": {"state": "idle", "inFlight": 0, "limit": 4, "breaker": "closed", "nextProbeAt": null, "heldBackUntil": null,
+            "nodeId": "018ece0f-ab8a-7000-8000-000000000001"}
     });
     assert_eq!(made.text, expected.to_string());
     let read = rest.get(&format!("/v1/webhooks/{}", view["id"].as_str().unwrap())).key(&tenant.viewer).send().await;

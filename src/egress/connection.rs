@@ -61,10 +61,11 @@ impl Connection {
         loop {
             match self.driver.drive(body.frame()).await? {
                 // What is no data are trailers, which nobody asked for.
-                Ok(frame) => match frame.into_data() {
-                    Ok(data) => return Some(Ok(data)),
-                    Err(_) => continue,
-                },
+                Ok(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Some(Ok(data));
+                    }
+                }
                 Err(error) => return Some(Err(error)),
             }
         }

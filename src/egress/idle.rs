@@ -161,7 +161,7 @@ mod tests {
         let idle = IdleConnections::new(2);
         let (one, mut other_end) = connection().await;
         idle.keep(ORIGIN, one);
-        advance(IDLE_TIMEOUT - Duration::from_millis(1)).await;
+        advance(IDLE_TIMEOUT.saturating_sub(Duration::from_millis(1))).await;
         let one = idle.take(ORIGIN).unwrap();
         idle.keep(ORIGIN, one);
 

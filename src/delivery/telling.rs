@@ -6,15 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use super::lanes::Notice;
 use super::pool::Pool;
 use crate::domain::ids::WebhookId;
 use crate::domain::lane::LaneView;
-use crate::node::Membership;
+use crate::node::{Beats, Membership};
 use crate::store::{Store, StoreError};
 
 /// The most lanes that are told of: those in trouble before those that are only busy.
@@ -38,22 +36,10 @@ impl LaneTeller {
 
     /// Tells once per heartbeat until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = interval(self.membership.beat_interval());
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut fails = false;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            match self.run_once().await {
-                Ok(()) => fails = false,
-                Err(failure) if !fails => {
-                    warn!(error = %failure, source = ?std::error::Error::source(&failure), "other nodes could not be told how lanes stand; it is tried again");
-                    fails = true;
-                }
-                Err(_) => {}
-            }
+        let failed = "other nodes could not be told how lanes stand; it is tried again";
+        let mut beats = Beats::new(self.membership.beat_interval(), stop, failed);
+        while beats.next().await {
+            beats.ended(&self.run_once().await);
         }
     }
 

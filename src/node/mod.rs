@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -61,22 +61,9 @@ impl Membership {
 
     /// Beats until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut ticks = interval(self.heartbeat.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut fails = false;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            match self.run_once().await {
-                Ok(()) => fails = false,
-                Err(failure) if !fails => {
-                    warn!(error = %failure, source = ?std::error::Error::source(&failure), "the heartbeat failed; it is tried again");
-                    fails = true;
-                }
-                Err(_) => {}
-            }
+        let mut beats = Beats::new(self.heartbeat.interval, stop, "the heartbeat failed; it is tried again");
+        while beats.next().await {
+            beats.ended(&self.run_once().await);
         }
     }
 
@@ -168,5 +155,40 @@ impl Membership {
         let serving = living().filter(|node| node.role.delivers()).map(|node| node.id).collect();
         self.is_asked_elsewhere.store(living().any(|node| node.role.answers() && node.id != self.node.id), Ordering::Relaxed);
         *self.serving.write().unwrap_or_else(PoisonError::into_inner) = serving;
+    }
+}
+
+/// The beats at which something is done. Of failures in a row only the first is logged.
+pub(crate) struct Beats {
+    ticks: Interval,
+    stop: CancellationToken,
+    failed: &'static str,
+    fails: bool,
+}
+
+impl Beats {
+    /// One every `beat` until `stop`, the first one at once; a failure is logged as `failed`.
+    pub(crate) fn new(beat: Duration, stop: CancellationToken, failed: &'static str) -> Self {
+        let mut ticks = interval(beat);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, stop, failed, fails: false }
+    }
+
+    /// Waits for the next one; `false` when there is none any more.
+    pub(crate) async fn next(&mut self) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            _ = self.ticks.tick() => true,
+        }
+    }
+
+    /// Takes note of how what was done at this one ended.
+    pub(crate) fn ended(&mut self, result: &Result<(), StoreError>) {
+        if let Err(failure) = result
+            && !self.fails
+        {
+            warn!(error = %failure, source = ?std::error::Error::source(failure), "{}", self.failed);
+        }
+        self.fails = result.is_err();
     }
 }

@@ -182,6 +182,11 @@ impl Beats {
         }
     }
 
+    /// Lets the next one wait for at least so long from now.
+    pub(crate) fn rest(&mut self, at_least: Duration) {
+        self.ticks.reset_after(self.ticks.period().max(at_least));
+    }
+
     /// Takes note of how what was done at this one ended.
     pub(crate) fn ended(&mut self, result: &Result<(), StoreError>) {
         if let Err(failure) = result

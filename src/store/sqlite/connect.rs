@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::adding_up;
@@ -88,6 +89,8 @@ fn open(settings: &Settings, access: OpenFlags, more_settings: &str) -> Result<C
         db.busy_timeout(BUSY_TIMEOUT)?;
         db.execute_batch(more_settings)?;
         db.execute_batch(SETTINGS)?;
+        // Otherwise a plan may depend on what is bound, so that a statement with `limit ?` is compiled anew each time.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         adding_up::register(&db)?;
         Ok(db)
     });
@@ -110,6 +113,10 @@ fn assert_sqlite_version(db: &Connection) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+    use uuid::Uuid;
+
+    use super::super::claim;
     use super::super::migrate::newest;
     use super::*;
 
@@ -133,6 +140,20 @@ mod tests {
             refused.to_string(),
             format!("the database has schema version 9001, but this program knows none after {}: a newer program made it", newest())
         );
+    }
+
+    #[test]
+    fn a_statement_is_compiled_once_whatever_is_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new(&folder.path().join("test.db"));
+
+        for db in [open_writer(&settings).unwrap(), open_reader(&settings).unwrap()] {
+            let mut due = db.prepare(claim::DUE).unwrap();
+            for most in 1..=3 {
+                due.query((Uuid::nil(), 0, most)).unwrap().next().unwrap();
+            }
+            assert_eq!(due.get_status(StatementStatus::RePrepare), 0);
+        }
     }
 
     #[test]

@@ -8,9 +8,10 @@ use super::check::Check;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntakeConfig {
-    /// Events that one commit takes together; a request with more is a commit of its own.
+    /// Events that one commit takes together; a request with more is a commit of its own. An event counts once
+    /// more for every 4 KiB of its payload.
     pub max_batch: usize,
-    /// Events that may wait for a commit.
+    /// Events that may wait for a commit, counted likewise.
     pub queue: usize,
     /// Pending deliveries beyond which nothing is taken in; 0 for any number.
     pub max_pending: u64,

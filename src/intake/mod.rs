@@ -24,6 +24,9 @@ use crate::telemetry::metrics::IntakeMetrics;
 /// How often it is looked how full the store is.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// So many bytes of a payload weigh as much as an event.
+const BYTES_PER_EVENT: usize = 4096;
+
 /// The events of one request.
 type Request = Vec<NewEvent>;
 
@@ -52,7 +55,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Starts the task that commits to `store`. Limits count events.
+    /// Starts the task that commits to `store`. Limits count events; one with a large payload counts as more.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, limits: GroupLimits, bounds: Bounds) -> Self {
         let gate = Gate::new(bounds, Arc::clone(&store));
@@ -60,7 +63,7 @@ impl Intake {
         let metrics = IntakeMetrics::default();
         let counted = metrics.clone();
         let commit = move |requests| commit_and_count(Arc::clone(&queue), requests, counted.clone());
-        Self { commits: GroupCommit::start(limits, Vec::len, commit), gate, metrics }
+        Self { commits: GroupCommit::start(limits, weight, commit), gate, metrics }
     }
 
     /// What came in.
@@ -126,6 +129,11 @@ impl Intake {
     pub async fn close(&self) {
         self.commits.close().await;
     }
+}
+
+/// What counts against the limits, so that they bound the memory too.
+fn weight(request: &Request) -> usize {
+    request.iter().map(|event| 1 + event.payload_bytes() / BYTES_PER_EVENT).sum()
 }
 
 async fn commit_and_count(queue: Arc<dyn Queue>, requests: Vec<Request>, metrics: IntakeMetrics) -> Vec<Answer> {
@@ -221,6 +229,19 @@ mod tests {
         async fn release(&self, _: Vec<Claim>) -> Result<u64, StoreError> {
             unreachable!()
         }
+    }
+
+    #[test]
+    fn a_large_payload_weighs_as_much_as_many_events() {
+        let mut events = request(1, &["a", "b"]);
+        assert_eq!(weight(&events), 2);
+
+        events[0].event.payload = Bytes::from(vec![0; 10 * BYTES_PER_EVENT]);
+        events[1].whole_payload = Some(Bytes::from(vec![0; BYTES_PER_EVENT - 1]));
+        assert_eq!(weight(&events), 12);
+        events[1].whole_payload = Some(Bytes::from(vec![0; BYTES_PER_EVENT]));
+        assert_eq!(weight(&events), 13);
+        assert_eq!(weight(&Vec::new()), 0);
     }
 
     /// A request of these events; an event's id is its place among all.

@@ -43,6 +43,12 @@ impl NewEvent {
     pub const fn payload_state(&self) -> PayloadState {
         if self.whole_payload.is_some() { PayloadState::Masked } else { PayloadState::Whole }
     }
+
+    /// How large its payload is, whole and masked together.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.event.payload.len() + self.whole_payload.as_ref().map_or(0, Bytes::len)
+    }
 }
 
 /// What became of a [`NewEvent`].

@@ -8,15 +8,17 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Page;
+use super::error::PageError;
 use super::frame::{Frame, Section, page};
+use super::names::{KeyNames, Names};
 use super::pager::{self, Pager};
 use super::pairs::Query;
 use super::state::Dashboard;
 use super::view::Moment;
-use super::visitor::May;
+use super::visitor::{May, Visitor};
 use super::words::Words;
 use crate::domain::audit::{Action, AuditEntry, ObjectKind};
-use crate::domain::ids::AuditEntryId;
+use crate::domain::ids::{ApiKeyId, AuditEntryId};
 use crate::domain::permission::Audit;
 use crate::store::records::AuditFilter;
 
@@ -42,10 +44,13 @@ struct Entry {
     action: &'static str,
     kind: &'static str,
     object_id: Uuid,
+    /// What the thing is called, if it has a name and is still there.
+    object_name: Option<String>,
     /// Where the thing is shown, if it has a page.
     href: Option<String>,
     role: &'static str,
-    key_id: String,
+    key_id: ApiKeyId,
+    key_name: Option<String>,
     address: String,
     differences: Vec<Difference>,
 }
@@ -64,13 +69,19 @@ async fn list(State(dash): State<Dashboard>, visitor: May<Audit>, Query(query): 
     let mut entries = dash.store.audit_entries(filter, wanted).await?;
     let w = visitor.language.words();
     let pager = Pager::cut(w, wanted, &mut entries, |entry| entry.id.as_uuid(), (PATH, &[("object", object)]));
-    let entries = entries.into_iter().map(|entry| Entry::of(&dash, w, entry)).collect();
+    let names = (KeyNames::newest(&dash, visitor.scope()).await?, webhook_names(&dash, &visitor, &entries).await?);
+    let entries = entries.into_iter().map(|entry| Entry::of(&dash, w, &names, entry)).collect();
     let frame = Frame::of(&visitor, Section::Audit, w.audit.to_owned(), None);
     page(&AuditPage { frame, w, object: object.to_owned(), entries, pager })
 }
 
+async fn webhook_names(dash: &Dashboard, visitor: &Visitor, entries: &[AuditEntry]) -> Result<Names, PageError> {
+    let webhooks = entries.iter().filter(|entry| entry.change.kind == ObjectKind::Webhook);
+    Names::of(dash, visitor.scope(), webhooks.map(|entry| entry.change.object_id.into())).await
+}
+
 impl Entry {
-    fn of(dash: &Dashboard, w: &'static Words, entry: AuditEntry) -> Self {
+    fn of(dash: &Dashboard, w: &'static Words, (keys, webhooks): &(KeyNames, Names), entry: AuditEntry) -> Self {
         let AuditEntry { actor, change, .. } = entry;
         let object_id = change.object_id;
         Self {
@@ -78,13 +89,19 @@ impl Entry {
             action: action(w, change.action),
             kind: kind(w, change.kind),
             object_id,
+            object_name: match change.kind {
+                ObjectKind::Webhook => webhooks.find(object_id.into()),
+                ObjectKind::ApiKey => keys.find(object_id.into()),
+                _ => None,
+            },
             href: match change.kind {
                 ObjectKind::Webhook => Some(format!("/dashboard/webhooks/{object_id}")),
                 ObjectKind::Delivery => Some(format!("/dashboard/deliveries/{object_id}")),
                 _ => None,
             },
             role: actor.role.as_str(),
-            key_id: actor.key_id.to_string(),
+            key_id: actor.key_id,
+            key_name: keys.find(actor.key_id),
             address: actor.remote_address.map(|address| address.to_string()).unwrap_or_default(),
             differences: differences(change.before.unwrap_or_default(), change.after.unwrap_or_default()),
         }

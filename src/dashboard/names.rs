@@ -1,14 +1,17 @@
-//! What the things of a list are called: webhooks by the names that people gave them.
+//! What the things of a list are called: webhooks and API keys by the names that people gave them.
 
 use std::collections::HashMap;
 
 use super::error::PageError;
 use super::state::Dashboard;
-use crate::domain::ids::WebhookId;
+use crate::domain::ids::{ApiKeyId, WebhookId};
 use crate::store::records::{Page, Scope};
 
 /// Up to so many webhooks a field offers to choose from; beyond, their ids are typed.
 const MOST_CHOICES: u32 = 200;
+
+/// The names of so many keys are looked up, the newest.
+const MOST_KEYS: u32 = 200;
 
 /// Names of webhooks.
 pub(super) struct Names(HashMap<WebhookId, String>);
@@ -29,7 +32,28 @@ impl Names {
 
     /// What a webhook is called: one that is deleted, by its id.
     pub(super) fn get(&self, id: WebhookId) -> String {
-        self.0.get(&id).cloned().unwrap_or_else(|| id.to_string())
+        self.find(id).unwrap_or_else(|| id.to_string())
+    }
+
+    /// What a webhook is called; `None` for one that is deleted.
+    pub(super) fn find(&self, id: WebhookId) -> Option<String> {
+        self.0.get(&id).cloned()
+    }
+}
+
+/// Names of API keys.
+pub(super) struct KeyNames(HashMap<ApiKeyId, String>);
+
+impl KeyNames {
+    /// The names of the newest keys of a scope, as far as they have any.
+    pub(super) async fn newest(dash: &Dashboard, scope: Scope) -> Result<Self, PageError> {
+        let keys = dash.store.api_keys(scope, Page { limit: MOST_KEYS, before: None }).await?;
+        Ok(Self(keys.into_iter().filter_map(|key| Some((key.id, key.name?))).collect()))
+    }
+
+    /// What a key is called; `None` where nobody named it, or it is deleted.
+    pub(super) fn find(&self, id: ApiKeyId) -> Option<String> {
+        self.0.get(&id).cloned()
     }
 }
 

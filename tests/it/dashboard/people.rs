@@ -100,3 +100,20 @@ async fn the_audit_shows_what_differs_and_no_secret() {
     assert!(page.contains("<del>w</del>") && page.contains("<ins>renamed</ins>") && !page.contains("hush"), "{page}");
     assert_eq!(page.matches("<tr>").count(), 1 + 2, "the head, the making and the change");
 }
+
+#[tokio::test]
+async fn the_audit_says_who_and_what_by_name() {
+    let scene = Scene::new().await;
+    let admin = Browser::signed_in(&scene.rest, &scene.tenant.admin).await;
+    let made = admin.post("/dashboard/keys", &[("role", "admin"), ("name", "night <shift>")]).await;
+    let key = made.text.split(r#"id="secret">"#).nth(1).unwrap().split('<').next().unwrap();
+    Browser::signed_in(&scene.rest, key).await.post(&format!("/dashboard/webhooks/{}/pause", scene.webhook), &[]).await;
+
+    let of_webhook = admin.page(&format!("/dashboard/audit?object={}", scene.webhook)).await;
+    let all = admin.page("/dashboard/audit").await;
+
+    let cells = |page: &str, name: &str| page.matches(&format!("<strong>{name}</strong> <")).count();
+    assert_eq!(cells(&of_webhook, "night &#60;shift&#62;"), 1, "who paused it: {of_webhook}");
+    assert_eq!(cells(&of_webhook, "w"), 2, "what was made and paused: {of_webhook}");
+    assert_eq!(cells(&all, "night &#60;shift&#62;"), 2, "the key that was made, and what it did: {all}");
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Sources;
+use crate::domain::time::Timestamp;
 
 #[test]
 fn the_store_may_hold_what_the_settings_of_the_intake_say() {
@@ -31,4 +32,22 @@ fn each_kind_is_kept_as_long_as_its_setting_says() {
     assert_eq!([ages.finished, ages.dead_letters, ages.idempotency_keys, ages.audit_entries].map(days), [11, 12, 3, 15]);
     assert_eq!(days(ages.statistics), 11);
     assert_eq!(days(retention_ages(&MaintenanceConfig { failing_days: 7, ..settings }).statistics), 14);
+}
+
+#[tokio::test]
+async fn each_duty_is_due_when_its_setting_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedules = ["retention", "disable", "upkeep"]
+        .into_iter()
+        .zip(1..)
+        .map(|(duty, minute)| format!("maintenance.{duty}_schedule={minute} * * * *"));
+    let store_url = format!("store.url=sqlite://{}", folder.path().join("test.db").display());
+    let config = Config::load(&Sources::new().with_overrides(schedules.chain([store_url]))).unwrap();
+    let start = Timestamp::from_micros(0);
+    let opened = stores::open(&config, &Arc::new(IdSource::seeded([1; 32])), start, &[1; 32]).await.unwrap();
+
+    let duties = duties(&config, &opened.store).unwrap();
+
+    let due: Vec<_> = duties.iter().map(|one| (one.duty.name(), one.schedule.next_after(start).unwrap().as_minutes())).collect();
+    assert_eq!(due, [("retention", 1), ("disable failing webhooks", 2), ("database upkeep", 3)]);
 }

@@ -79,8 +79,6 @@ pub(crate) struct RestSetup {
     pub(crate) requests: Option<Allowance>,
     pub(crate) unknown_keys: Option<Allowance>,
     pub(crate) tracer: Tracer,
-    /// Puts something between the API and the store.
-    pub(crate) wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
 }
 
 impl Default for RestSetup {
@@ -98,7 +96,6 @@ impl Default for RestSetup {
             requests: None,
             unknown_keys: None,
             tracer: Tracer::default(),
-            wrap: |store| store,
         }
     }
 }
@@ -160,7 +157,7 @@ impl Rest {
         let keyring = keys::ring(&[keys::KEY]);
         let ids = Arc::new(IdSource::seeded([1; 32]));
         let options = SqliteOptions { path: folder.path().join("dispatcher.db"), readers: 2, ids: Arc::clone(&ids), keyring };
-        let store: Arc<dyn Store> = (setup.wrap)(Arc::new(SqliteStore::open(options).await.unwrap()));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
         let rest = Self::on(store, ids, Arc::new(ManualClock::at(START)), &setup);
         rest.make_root_key().await;
         Self { _folder: Some(folder), ..rest }

@@ -1,6 +1,6 @@
 //! What became of attempts over a while: counts, shares and latencies, of everything and of each webhook.
 //!
-//! Made of counters that stores keep per webhook and minute (and hour), never of attempts. How far back one looks is a
+//! Made of counters that stores keep per webhook and minute (and hour, and day), never of attempts. How far back one looks is a
 //! [`StatsWindow`]; it is cut into equal buckets by [`Period`].
 
 mod histogram;
@@ -12,7 +12,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 pub use self::histogram::{BUCKETS, LatencyHistogram};
-pub use self::period::{Period, StatsWindow, UnknownStatsWindow};
+pub use self::period::{DaysAndHours, Period, StatsWindow, UnknownStatsWindow};
 
 use super::attempt::{Attempt, AttemptOutcome};
 use super::delivery::Transition;

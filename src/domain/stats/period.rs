@@ -1,5 +1,6 @@
 //! How far back statistics reach, and the buckets that they are cut into.
 
+use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use super::super::time::Timestamp;
 
 /// So many stored rows are read quickly; beyond it, coarser ones are.
 const ROWS_READ_QUICKLY: u64 = 100_000;
+
+const HOURS_OF_A_DAY: i64 = 24;
 
 /// Up to now, from so long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +124,12 @@ impl Period {
         self.bucket_minutes == 60
     }
 
+    /// Its hours, put together to days where a whole day lies in it; `None` unless its buckets are hours.
+    #[must_use]
+    pub fn days_and_hours(&self) -> Option<DaysAndHours> {
+        self.is_hourly().then(|| DaysAndHours::of(self.first..self.last + 1))
+    }
+
     /// The number of the bucket that a minute is in.
     #[must_use]
     pub const fn bucket_of(&self, minute: i64) -> i64 {
@@ -131,6 +140,26 @@ impl Period {
     pub fn buckets(&self) -> impl Iterator<Item = (i64, Timestamp)> {
         let minutes = self.bucket_minutes;
         (self.first..=self.last).map(move |bucket| (bucket, at_minute(bucket * minutes)))
+    }
+}
+
+/// A period of whole hours as days of UTC and the hours beside them; all are counted from 1970, and each is in one of the
+/// three.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaysAndHours {
+    /// The hours of the day in which it begins, if that is not whole.
+    pub hours_before: Range<i64>,
+    /// The days that lie wholly in it.
+    pub days: Range<i64>,
+    /// The hours of the day in which it ends, if that is not whole.
+    pub hours_after: Range<i64>,
+}
+
+impl DaysAndHours {
+    /// Of hours among which a day begins: 24 will do.
+    const fn of(hours: Range<i64>) -> Self {
+        let days = (hours.start + HOURS_OF_A_DAY - 1).div_euclid(HOURS_OF_A_DAY)..hours.end.div_euclid(HOURS_OF_A_DAY);
+        Self { hours_before: hours.start..days.start * HOURS_OF_A_DAY, hours_after: days.end * HOURS_OF_A_DAY..hours.end, days }
     }
 }
 
@@ -157,6 +186,50 @@ mod tests {
         assert_eq!(shape(StatsWindow::Day, 9), expected(144, "04-10T14:20", "04-11T14:10", 10));
         assert_eq!(shape(StatsWindow::Day, 10_000), expected(24, "04-10T15:00", "04-11T14:00", 60));
         assert_eq!(shape(StatsWindow::Week, 9), expected(168, "04-04T15:00", "04-11T14:00", 60));
+    }
+
+    /// How many hours before, days, and hours after.
+    fn parts(window: StatsWindow, now: &str) -> Option<(usize, Vec<String>, usize)> {
+        let period = Period::of(window, Timestamp::parse_rfc3339(now).unwrap(), 10_000);
+        let DaysAndHours { hours_before, days, hours_after } = period.days_and_hours()?;
+        let starts = days.map(|day| at_minute(day * 24 * 60).to_string()[5..16].to_owned()).collect();
+        Some((hours_before.count(), starts, hours_after.count()))
+    }
+
+    fn midnights(days: &[&str]) -> Vec<String> {
+        days.iter().map(|day| format!("{day}T00:00")).collect()
+    }
+
+    #[test]
+    fn a_day_is_whole_when_it_begins_and_ends_within_the_period() {
+        let week = |now| parts(StatsWindow::Week, now).unwrap();
+        let day = |now| parts(StatsWindow::Day, now).unwrap();
+        let six = midnights(&["04-05", "04-06", "04-07", "04-08", "04-09", "04-10"]);
+        let seven = midnights(&["04-05", "04-06", "04-07", "04-08", "04-09", "04-10", "04-11"]);
+
+        assert_eq!(week("2024-04-11T14:12:33Z"), (9, six.clone(), 15));
+        assert_eq!(week("2024-04-11T00:00:00Z"), (23, six.clone(), 1));
+        assert_eq!(week("2024-04-11T22:59:59Z"), (1, six, 23));
+        assert_eq!(week("2024-04-11T23:00:00Z"), (0, seven, 0));
+        assert_eq!(day("2024-04-11T14:12:33Z"), (9, vec![], 15));
+        assert_eq!(day("2024-04-11T23:59:59Z"), (0, midnights(&["04-11"]), 0));
+    }
+
+    #[test]
+    fn days_and_hours_are_the_hours_of_the_period_each_once() {
+        for hour in -500..500 {
+            let period = Period::of(StatsWindow::Week, at_minute(hour * 60 + 59), 1);
+
+            let DaysAndHours { hours_before, days, hours_after } = period.days_and_hours().unwrap();
+
+            let hours: Vec<i64> = hours_before.chain(days.flat_map(|day| day * 24..day * 24 + 24)).chain(hours_after).collect();
+            assert_eq!(hours, (hour - 167..=hour).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn minutes_are_not_put_together() {
+        assert_eq!(parts(StatsWindow::Hour, "2024-04-11T23:00:00Z"), None);
     }
 
     #[test]

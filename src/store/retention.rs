@@ -29,7 +29,7 @@ pub struct Removed {
     pub events: u64,
     /// Idempotency keys forgotten; their events stay.
     pub idempotency_keys: u64,
-    /// Minutes and hours of a webhook's statistics.
+    /// Minutes and hours of a webhook's statistics, and what a store adds up of them.
     pub statistics: u64,
     /// Audit entries.
     pub audit_entries: u64,

@@ -19,6 +19,7 @@ use self::audit::Hand;
 use self::claim::Claims;
 use self::connect::{access, check_schema, prepare};
 use self::connections::Connections;
+use self::record::Shard;
 use super::contract::Store;
 use super::error::StoreError;
 use super::signal::Signal;
@@ -84,6 +85,7 @@ pub struct PostgresOptions {
 pub struct PostgresStore {
     connections: Connections,
     claims: Claims,
+    shard: Shard,
     ids: Arc<IdSource>,
     keyring: Arc<Keyring>,
     announcer: Announcer,
@@ -111,8 +113,8 @@ impl PostgresStore {
             tasks.spawn(messenger.run(stop.clone()));
         }
         tasks.close();
-        let (claims, keyring) = (Claims::default(), with.keyring);
-        Ok(Self { connections, claims, ids: with.ids, keyring, announcer, messenger: tasks, stop })
+        let (claims, shard, keyring) = (Claims::default(), Shard::of_process(sender), with.keyring);
+        Ok(Self { connections, claims, shard, ids: with.ids, keyring, announcer, messenger: tasks, stop })
     }
 }
 

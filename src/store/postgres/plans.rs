@@ -27,7 +27,7 @@ const ONE_OF_EACH: &str = "
     analyze";
 
 /// A client with a hundred webhooks and a million deliveries: most are delivered, every webhook has some of each kind that
-/// the hot path looks for.
+/// the hot path looks for, and statistics.
 const MILLION: &str = "
     insert into client (id, name, created_at) select gen_random_uuid(), 'client', now();
     insert into webhook (id, client_id, version, name, events, method, url, state, state_changed_at, created_at, updated_at)
@@ -49,10 +49,14 @@ const MILLION: &str = "
             case when n % 50 <> 0 and n % 1000 <> 1 then now() end
         from generate_series(1, 1000000) n join w on w.place = n % 100 join e on e.place = n % 10000;
     insert into attempt (delivery_id, number, started_at, finished_at, outcome, status)
-        select id, 1, created_at, created_at, 'delivered', 200 from delivery where state = 'delivered' limit 100000";
+        select id, 1, created_at, created_at, 'delivered', 200 from delivery where state = 'delivered' limit 100000;
+    insert into delivery_stat (webhook_id, minute) select id, minute from w, generate_series(29400000, 29400500) minute;
+    insert into delivery_stat_hour (webhook_id, hour) select id, hour from w, generate_series(489860, 490000) hour;
+    insert into delivery_stat_day (webhook_id, day) select id, day from w, generate_series(20410, 20416) day;
+    insert into delivery_stat_scope_hour (scope, hour, shard) select id, hour, 1 from client, generate_series(480000, 490000) hour";
 
 /// A statement, how many parameters it has, and the indexes that it must read.
-const ALONG_INDEXES: [(&str, usize, &[&str]); 36] = [
+const ALONG_INDEXES: [(&str, usize, &[&str]); 38] = [
     (enqueue::KEYS_TAKEN, 3, &["event_idempotency"]),
     (enqueue::WANTED_BY, 3, &["webhook_event_pkey"]),
     (enqueue::DELIVERIES_OF, 1, &["delivery_event"]),
@@ -60,7 +64,7 @@ const ALONG_INDEXES: [(&str, usize, &[&str]); 36] = [
     (deliveries::ATTEMPTS_OF, 1, &["attempt_pkey"]),
     (enqueue::STORE, 17, &["client_pkey", "webhook_pkey"]),
     (claim::CLAIM, 5, &["webhook_pkey", "delivery_due", "delivery_in_flight", "delivery_pkey", "event_pkey"]),
-    (record::RECORD, 23, &["delivery_pkey", "webhook_pkey"]),
+    (record::RECORD, 24, &["delivery_pkey", "webhook_pkey"]),
     (webhooks::ONE, 2, &["webhook_pkey"]),
     (webhooks::NAMED, 1, &["webhook_pkey"]),
     (queue::LANES_DUE, 1, &["delivery_due", "webhook_pkey"]),
@@ -76,8 +80,10 @@ const ALONG_INDEXES: [(&str, usize, &[&str]); 36] = [
     (upkeep::REMOVE_DELIVERIES, 3, &["delivery_finished", "delivery_pkey", "attempt_pkey", "delivery_event", "event_pkey"]),
     (upkeep::REMOVE_EVENTS, 2, &["event_bare", "event_pkey"]),
     (upkeep::FORGET_KEYS, 2, &["event_idempotency_age", "event_pkey"]),
-    (upkeep::REMOVE_STATISTICS, 2, &["delivery_stat_pkey"]),
-    (upkeep::REMOVE_HOURLY_STATISTICS, 2, &["delivery_stat_hour_pkey"]),
+    (upkeep::REMOVE_MINUTES, 2, &["delivery_stat_pkey"]),
+    (upkeep::REMOVE_HOURS, 2, &["delivery_stat_hour_pkey"]),
+    (upkeep::REMOVE_DAYS, 2, &["delivery_stat_day_pkey"]),
+    (upkeep::REMOVE_HOURS_OF_SCOPES, 2, &["delivery_stat_scope_hour_pkey"]),
     (upkeep::REMOVE_JOBS, 2, &["redelivery_job_finished"]),
     (redelivery::IS_DUE, 1, &["redelivery_job_running"]),
     (redelivery::DEAD_LETTERS_OF_CLIENT, 4, &["delivery_dead_letter", "webhook_pkey"]),
@@ -91,8 +97,13 @@ const ALONG_INDEXES: [(&str, usize, &[&str]); 36] = [
     (upkeep::PENDING, 1, &["delivery_due"]),
 ];
 
+/// What goes over all webhooks or clients, which are few, along their key.
+const READ_WHOLE: [&str; 5] =
+    [upkeep::REMOVE_MINUTES, upkeep::REMOVE_HOURS, upkeep::REMOVE_DAYS, upkeep::REMOVE_HOURS_OF_SCOPES, upkeep::FAILING];
+
 /// The tables that grow without end.
-const LARGE: [&str; 4] = ["delivery", "event", "attempt", "delivery_stat"];
+const LARGE: [&str; 7] =
+    ["delivery", "event", "attempt", "delivery_stat", "delivery_stat_hour", "delivery_stat_day", "delivery_stat_scope_hour"];
 
 #[expect(clippy::disallowed_methods, reason = "a setting of the tests themselves, not of the program")]
 fn server() -> String {
@@ -116,10 +127,7 @@ async fn assert_plans(db: &mut PgConnection) {
         }
         let finds_by_key =
             plan.lines().zip(plan.lines().skip(1)).all(|(scan, next)| !scan.contains("_pkey on") || next.contains("Index Cond"));
-        assert!(
-            finds_by_key || [upkeep::REMOVE_STATISTICS, upkeep::REMOVE_HOURLY_STATISTICS, upkeep::FAILING].contains(&sql),
-            "a table is read whole by its key in\n{sql}\n{plan}"
-        );
+        assert!(finds_by_key || READ_WHOLE.contains(&sql), "a table is read whole by its key in\n{sql}\n{plan}");
         for table in LARGE {
             assert!(!plan.contains(&format!("Seq Scan on {table}")), "{table} is read whole by\n{sql}\n{plan}");
         }
@@ -130,22 +138,40 @@ async fn assert_plans(db: &mut PgConnection) {
     }
 }
 
+/// The tables that a statement adds up, and what it looks for in each along the primary key.
+type Added = (&'static str, usize, &'static [(&'static str, &'static str)]);
+
+const ADDED_UP: [Added; 3] = [
+    (stats::COUNTED_BY_MINUTE, 5, &[("delivery_stat", "(webhook_id = ANY ($0)) AND (minute >= $3) AND (minute < $4)")]),
+    (stats::COUNTED_BY_HOUR, 5, &[("delivery_stat_hour", "(webhook_id = ANY ($0)) AND (hour >= $3) AND (hour < $4)")]),
+    (
+        stats::COUNTED_BY_DAY,
+        8,
+        &[
+            ("delivery_stat_hour", "(webhook_id = ANY ($0)) AND (hour >= $3) AND (hour < $4)"),
+            ("delivery_stat_day", "(webhook_id = ANY ($1)) AND (day >= $5) AND (day < $6)"),
+            ("delivery_stat_hour", "(webhook_id = ANY ($2)) AND (hour >= $7) AND (hour < $8)"),
+            ("delivery_stat_scope_hour", "(scope = COALESCE($1, EVERYBODY)) AND (hour >= $3) AND (hour < $8)"),
+        ],
+    ),
+];
+
 /// As [`assert_plans`], of what is fetched as it lies in the table.
 async fn assert_statistics_are_fetched_once(db: &mut PgConnection) {
-    for (sql, table, unit) in
-        [(stats::COUNTED_BY_MINUTE, "delivery_stat", "minute"), (stats::COUNTED_BY_HOUR, "delivery_stat_hour", "hour")]
-    {
+    for (sql, parameters, tables) in ADDED_UP {
         let mut reading = db.begin().await.unwrap();
         sqlx::raw_sql(stats::FETCHED_AS_THEY_LIE).execute(&mut *reading).await.unwrap();
-        let plan = plan(&mut reading, sql, 5).await;
+        let plan = plan(&mut reading, sql, parameters).await.replace("'00000000-0000-0000-0000-000000000000'::uuid", "EVERYBODY");
         reading.commit().await.unwrap();
-        let fetch = format!("Bitmap Heap Scan on {table} s\n");
-        let search = format!("Bitmap Index Scan on {table}_pkey\n");
-        let range = format!("Index Cond: ((webhook_id = ANY ($0)) AND ({unit} >= $3) AND ({unit} < $4))");
-        for step in [fetch, search, range] {
-            assert!(plan.contains(&step), "{step} is not in the plan of\n{sql}\n{plan}");
+        let steps: Vec<&str> = plan.lines().map(|line| line.trim_start_matches([' ', '-', '>'])).collect();
+        for (table, range) in tables {
+            let fetched = steps.iter().any(|step| step.starts_with(&format!("Bitmap Heap Scan on {table} s")));
+            let search = [format!("Bitmap Index Scan on {table}_pkey"), format!("Index Cond: ({range})")];
+            assert!(fetched && steps.windows(2).any(|steps| steps == search), "{search:?} is not in the plan of\n{sql}\n{plan}");
         }
-        assert!(!plan.contains("Nested Loop"), "webhooks are looked up one by one\n{plan}");
+        for slow in ["Nested Loop", "Sort"] {
+            assert!(!plan.contains(slow), "webhooks are looked up one by one, or rows are sorted\n{plan}");
+        }
     }
 }
 

@@ -90,10 +90,11 @@ impl Queue for PostgresStore {
         if records.is_empty() {
             return Ok(Vec::new());
         }
+        let shard = self.shard;
         if disables(&records) {
-            return self.connections.write(|call| Box::pin(async move { record(call, &records).await })).await;
+            return self.connections.write(move |call| Box::pin(async move { record(call, shard, &records).await })).await;
         }
-        self.connections.call(|call| Box::pin(async move { record(call, &records).await })).await
+        self.connections.call(move |call| Box::pin(async move { record(call, shard, &records).await })).await
     }
 
     async fn release(&self, claims: Vec<Claim>) -> Result<u64, StoreError> {

@@ -20,10 +20,24 @@ use crate::store::rows::words::{dead_letter_word, micros, outcome_words};
 use crate::store::rows::{Fields, added_columns, answer_columns, counted_columns};
 use crate::store::signal::Signal;
 
+/// How many rows there are at most of what all webhooks of a scope together did in an hour.
+const SHARDS: u64 = 16;
+
+/// Which of these rows a node adds to. Nodes with the same one wait for one another's commits, and no more.
+#[derive(Clone, Copy)]
+pub(super) struct Shard(i16);
+
+impl Shard {
+    /// The same for as long as the process lives: the fewer rows, the sooner they are added up.
+    pub(super) fn of_process(id: Uuid) -> Self {
+        Self(i16::try_from(id.as_u64_pair().1 % SHARDS).unwrap_or_default())
+    }
+}
+
 /// How many answers came within each range; `answered_within` is the number of it.
 macro_rules! told_apart {
     ($($column:literal $number:literal,)+) => {
-        concat!($(", count(*) filter (where answered_within = ", $number, ") as ", $column),+)
+        concat!($(", count(*) filter (where answered_within = ", $number, ")::integer as ", $column),+)
     };
 }
 
@@ -31,10 +45,39 @@ macro_rules! summed {
     ($($column:literal $number:literal,)+) => { concat!($(", sum(", $column, ")"),+) };
 }
 
+/// Adds what was `counted` to the rows of a table. `$of` says which row by the columns of `$counted`: the key begins with two
+/// that tell rows apart.
+macro_rules! add_to {
+    ($table:literal, $key:literal, $of:literal, $counted:literal) => {
+        concat!(
+            "insert into ",
+            $table,
+            " as s (",
+            $key,
+            ", ",
+            counted_columns!(),
+            ")
+        select ",
+            $of,
+            ", sum(delivered), sum(failed), sum(retries), sum(dead_lettered), sum(answer_us)",
+            answer_columns!(summed),
+            "
+        from ",
+            $counted,
+            " group by 1, 2 order by 1, 2
+        on conflict (",
+            $key,
+            ") do update set ",
+            added_columns!()
+        )
+    };
+}
+
 /// Matches no delivery once the claim is lost, so a late worker cannot overwrite its successor; what has a claim's token is
 /// in flight. (To say so would offer the planner an index that is worse than the primary key.) What would wait again is
 /// called off unless its webhook is alive, whose row is locked against its deletion. Statistics are counted up in one
-/// order, so that two nodes never wait for one another.
+/// order, so that no two nodes ever wait for each other; a batch holds so few that integers add up faster. The nil id is the
+/// scope of everybody.
 pub(super) const RECORD: &str = concat!(
     "with ",
     alive!("$1"),
@@ -56,40 +99,38 @@ pub(super) const RECORD: &str = concat!(
             finished_at = case when e.state = 'pending' and not e.is_called_off then null else e.finished_at end
         from ended e
         where d.id = e.delivery_id and d.claim_token = e.token
-        returning e.*),
+        returning e.*, d.client_id),
     tried as (
         insert into attempt (delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
             login_us, connect_us, answer_us, body_us, response_head, response_body)
         select delivery_id, number, started_at, finished_at, outcome, reason, status, detail, remote_address,
             login_us, connect_us, answer_us, body_us, response_head, response_body from moved),
     counted as (
-        select webhook_id, floor(extract(epoch from finished_at) / 60)::bigint as minute,
-            count(*) filter (where outcome = 'delivered') as delivered, count(*) filter (where outcome <> 'delivered') as failed,
-            count(*) filter (where number > 1) as retries, count(*) filter (where state = 'dead_lettered') as dead_lettered,
+        select webhook_id, client_id, floor(extract(epoch from finished_at) / 60)::bigint as minute,
+            count(*) filter (where outcome = 'delivered')::integer as delivered,
+            count(*) filter (where outcome <> 'delivered')::integer as failed,
+            count(*) filter (where number > 1)::integer as retries,
+            count(*) filter (where state = 'dead_lettered')::integer as dead_lettered,
             coalesce(sum(answer_us), 0)::bigint as answer_us",
     answer_columns!(told_apart),
     "
-        from moved group by 1, 2),
-    by_minute as (
-        insert into delivery_stat as s (webhook_id, minute, ",
-    counted_columns!(),
-    ")
-        select webhook_id, minute, ",
-    counted_columns!(),
-    " from counted order by 1, 2
-        on conflict (webhook_id, minute) do update set ",
-    added_columns!(),
+        from moved group by 1, 2, 3),
+    by_minute as (",
+    add_to!("delivery_stat", "webhook_id, minute", "webhook_id, minute", "counted"),
     "),
-    by_hour as (
-        insert into delivery_stat_hour as s (webhook_id, hour, ",
-    counted_columns!(),
-    ")
-        select webhook_id, minute / 60, sum(delivered), sum(failed), sum(retries), sum(dead_lettered), sum(answer_us)",
-    answer_columns!(summed),
-    "
-        from counted group by 1, 2 order by 1, 2
-        on conflict (webhook_id, hour) do update set ",
-    added_columns!(),
+    by_hour as (",
+    add_to!("delivery_stat_hour", "webhook_id, hour", "webhook_id, minute / 60", "counted"),
+    "),
+    by_day as (",
+    add_to!("delivery_stat_day", "webhook_id, day", "webhook_id, minute / (24 * 60)", "counted"),
+    "),
+    by_scope as (",
+    add_to!(
+        "delivery_stat_scope_hour",
+        "scope, hour, shard",
+        "scope, minute / 60, $24::smallint",
+        "counted cross join lateral (values (client_id), ('00000000-0000-0000-0000-000000000000')) c (scope)"
+    ),
     ")
     select place from moved"
 );
@@ -100,8 +141,8 @@ const DISABLE_WEBHOOK: &str = "
     where id = $1 and state = 'active' and deleted_at is null and version = coalesce($4, version)";
 
 /// Does what `Queue::record` promises. Runs in a transaction if [`disables`] says so; else the one statement is one.
-pub(super) async fn record(call: &mut Call<'_>, records: &[AttemptRecord]) -> Result<Vec<RecordOutcome>, StoreError> {
-    let outcomes = move_on(call, records).await?;
+pub(super) async fn record(call: &mut Call<'_>, shard: Shard, records: &[AttemptRecord]) -> Result<Vec<RecordOutcome>, StoreError> {
+    let outcomes = move_on(call, shard, records).await?;
     for (record, outcome) in records.iter().zip(&outcomes) {
         if let (RecordOutcome::Recorded, Some(reason)) = (outcome, record.disable_webhook) {
             disable_webhook(call, record.webhook_id, Some(record.webhook_version), reason, record.attempt.finished_at).await?;
@@ -116,12 +157,12 @@ pub(super) fn disables(records: &[AttemptRecord]) -> bool {
 }
 
 /// Moves deliveries on and says which records took effect. Of two records under one claim the first is taken.
-async fn move_on(call: &mut Call<'_>, records: &[AttemptRecord]) -> Result<Vec<RecordOutcome>, StoreError> {
+async fn move_on(call: &mut Call<'_>, shard: Shard, records: &[AttemptRecord]) -> Result<Vec<RecordOutcome>, StoreError> {
     let mut claims = HashSet::<Claim>::with_capacity(records.len());
     let ended: Vec<Ended<'_>> =
         (0..).zip(records).filter(|(_, record)| claims.insert(record.claim)).map(|(place, record)| Ended { place, record }).collect();
     let mut outcomes = vec![RecordOutcome::ClaimLost; records.len()];
-    for row in &statement(&ended).fetch_all(&mut *call.db).await? {
+    for row in &statement(&ended).bind(shard.0).fetch_all(&mut *call.db).await? {
         let place: usize = Fields::of(row, "delivery").number("place")?;
         if let Some(outcome) = outcomes.get_mut(place) {
             *outcome = RecordOutcome::Recorded;

@@ -1,22 +1,23 @@
-//! Statistics: rows of minutes or hours are added up, and what waits or was given up is counted along its index.
+//! Statistics: rows of minutes, hours or days are added up, and what waits or was given up is counted along its index.
 
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
+use sqlx::postgres::PgArguments;
+use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 use super::PostgresStore;
 use super::value::At;
 use super::webhooks::client_of;
 use crate::domain::ids::WebhookId;
-use crate::domain::stats::{Gathered, Period, Stats, StatsQuery};
+use crate::domain::stats::{DaysAndHours, Gathered, Period, Stats, StatsQuery};
 use crate::domain::time::Timestamp;
 use crate::store::backlog::{counted, most_of_each};
 use crate::store::contract::Statistics;
 use crate::store::error::StoreError;
 use crate::store::records::Scope;
-use crate::store::rows::{Fields, answer_columns, keyed_counts, label, label_columns};
+use crate::store::rows::{Fields, answer_columns, counts_columns, keyed_counts, label, label_columns};
 
 const LABELS: &str = concat!(
     "select ",
@@ -28,18 +29,22 @@ macro_rules! summed {
     ($($column:literal $number:literal,)+) => { concat!($(", sum(s.", $column, ")::bigint"),+) };
 }
 
-/// Once by webhook and once by bucket. A webhook that was deleted since is counted too. The ids are one array, so that the rows
-/// of all webhooks are one search along the primary key, whatever the tables held when the plan was made.
-macro_rules! counted {
-    ($table:literal, $unit:literal) => {
+/// What `Counts` has of rows `s`.
+macro_rules! sums {
+    () => {
         concat!(
-            "select s.webhook_id, s.",
-            $unit,
-            " / $5, sum(s.delivered)::bigint, sum(s.failed)::bigint, sum(s.retries)::bigint,
-                sum(s.dead_lettered)::bigint",
-            answer_columns!(summed),
-            "
-            from ",
+            "sum(s.delivered)::bigint, sum(s.failed)::bigint, sum(s.retries)::bigint, sum(s.dead_lettered)::bigint",
+            answer_columns!(summed)
+        )
+    };
+}
+
+/// The rows of webhooks from a minute, hour or day to another. A webhook that was deleted since is counted too. The ids are
+/// one array, so that the rows of all webhooks are one search along the primary key, whatever the tables held when the plan
+/// was made.
+macro_rules! rows {
+    ($table:literal, $unit:literal, $from:literal, $end:literal) => {
+        concat!(
             $table,
             " s
             where s.webhook_id = any (array (
@@ -47,10 +52,27 @@ macro_rules! counted {
                     where ($1::uuid is null or w.client_id = $1) and ($2::uuid is null or w.id = $2)))
                 and s.",
             $unit,
-            " >= $3 and s.",
+            " >= ",
+            $from,
+            " and s.",
             $unit,
-            " < $4
-            group by grouping sets ((s.webhook_id), (s.",
+            " < ",
+            $end
+        )
+    };
+}
+
+/// Once by webhook and once by bucket.
+macro_rules! counted {
+    ($table:literal, $unit:literal) => {
+        concat!(
+            "select s.webhook_id, s.",
+            $unit,
+            " / $5, ",
+            sums!(),
+            " from ",
+            rows!($table, $unit, "$3", "$4"),
+            " group by grouping sets ((s.webhook_id), (s.",
             $unit,
             " / $5))"
         )
@@ -58,12 +80,45 @@ macro_rules! counted {
 }
 
 /// Rows that were written at one time lie side by side, webhook after webhook: with it the rows of all webhooks are fetched
-/// in the order in which they lie, each page of the table once.
-pub(super) const FETCHED_AS_THEY_LIE: &str = "set local enable_bitmapscan = on; set local enable_indexscan = off";
+/// in the order in which they lie, each page of the table once, and added up without being sorted first.
+pub(super) const FETCHED_AS_THEY_LIE: &str =
+    "set local enable_bitmapscan = on; set local enable_indexscan = off; set local enable_sort = off";
 
 pub(super) const COUNTED_BY_MINUTE: &str = counted!("delivery_stat", "minute");
 
 pub(super) const COUNTED_BY_HOUR: &str = counted!("delivery_stat_hour", "hour");
+
+macro_rules! counts_of {
+    ($rows:expr) => {
+        concat!("select s.webhook_id, ", counts_columns!(), " from ", $rows)
+    };
+}
+
+/// As [`COUNTED_BY_HOUR`], of many webhooks: by webhook from days and the hours beside them, by hour from what all together
+/// did. The nil id is the scope of everybody.
+pub(super) const COUNTED_BY_DAY: &str = concat!(
+    "select s.webhook_id, null::bigint, ",
+    sums!(),
+    " from (
+        ",
+    counts_of!(rows!("delivery_stat_hour", "hour", "$3", "$4")),
+    "
+        union all
+        ",
+    counts_of!(rows!("delivery_stat_day", "day", "$5", "$6")),
+    "
+        union all
+        ",
+    counts_of!(rows!("delivery_stat_hour", "hour", "$7", "$8")),
+    ") s
+    group by s.webhook_id
+    union all
+    select null, s.hour, ",
+    sums!(),
+    " from delivery_stat_scope_hour s
+    where s.scope = coalesce($1, '00000000-0000-0000-0000-000000000000') and s.hour >= $3 and s.hour < $8
+    group by s.hour"
+);
 
 /// Steps from one webhook with deliveries in a state to the next, however many each has.
 macro_rules! webhooks_in_state {
@@ -99,6 +154,8 @@ pub(super) const DEAD_LETTERS: &str = "
         select from delivery d where d.webhook_id = l.id and d.state = 'dead_lettered' limit $2) c)
     from unnest($1::uuid[]) as l (id)";
 
+type Statement = sqlx::query::Query<'static, Postgres, PgArguments>;
+
 #[async_trait]
 impl Statistics for PostgresStore {
     async fn stats(&self, scope: Scope, query: StatsQuery) -> Result<Stats, StoreError> {
@@ -127,15 +184,8 @@ async fn add_up(
     period: &Period,
     gathered: &mut Gathered,
 ) -> Result<(), StoreError> {
-    let (text, minutes) = if period.is_hourly() { (COUNTED_BY_HOUR, 60) } else { (COUNTED_BY_MINUTE, 1) };
-    let statement = sqlx::query(text)
-        .bind(client_of(scope))
-        .bind(query.webhook_id.map(WebhookId::as_uuid))
-        .bind(period.first_minute() / minutes)
-        .bind(period.end_minute() / minutes)
-        .bind(period.bucket_minutes() / minutes);
     sqlx::raw_sql(FETCHED_AS_THEY_LIE).execute(&mut *db).await?;
-    for row in &statement.fetch_all(db).await? {
+    for row in &adding_up(scope, query.webhook_id, period).fetch_all(db).await? {
         match keyed_counts(row)? {
             (Some(webhook_id), _, counts) => drop(gathered.by_webhook.insert(webhook_id, counts)),
             (None, Some(bucket), counts) => drop(gathered.by_bucket.insert(bucket, counts)),
@@ -143,6 +193,21 @@ async fn add_up(
         }
     }
     Ok(())
+}
+
+/// What adds up the rows of a period, the fewest that will do.
+fn adding_up(scope: Scope, webhook_id: Option<WebhookId>, period: &Period) -> Statement {
+    let of = |text| sqlx::query(text).bind(client_of(scope)).bind(webhook_id.map(WebhookId::as_uuid));
+    let rows = |text, minutes| {
+        of(text).bind(period.first_minute() / minutes).bind(period.end_minute() / minutes).bind(period.bucket_minutes() / minutes)
+    };
+    match (period.days_and_hours(), webhook_id) {
+        (None, _) => rows(COUNTED_BY_MINUTE, 1),
+        (Some(_), Some(_)) => rows(COUNTED_BY_HOUR, 60),
+        (Some(DaysAndHours { hours_before, days, hours_after }), None) => [hours_before, days, hours_after]
+            .into_iter()
+            .fold(of(COUNTED_BY_DAY), |statement, range| statement.bind(range.start).bind(range.end)),
+    }
 }
 
 /// Which of the wanted webhooks a statement names.

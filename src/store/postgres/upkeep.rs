@@ -48,19 +48,33 @@ pub(super) const FORGET_KEYS: &str = "
     update event set idempotency_key = null where id = any(array(
         select id from event where idempotency_key is not null and created_at < $1 order by created_at limit $2))";
 
-/// Webhook by webhook, along the primary key.
-pub(super) const REMOVE_STATISTICS: &str = "
-    delete from delivery_stat s using (
-        select old.webhook_id, old.minute from webhook w join delivery_stat old on old.webhook_id = w.id
-        where old.minute < $1 limit $2) old
-    where s.webhook_id = old.webhook_id and s.minute = old.minute";
+/// Webhook by webhook, or scope by scope, along the primary key, whose columns are named.
+macro_rules! remove_statistics {
+    ($table:literal, $owners:literal, $owner:literal, $unit:literal $(, $shard:literal)?) => {
+        concat!(
+            "delete from ", $table, " s using (
+                select old.", $owner, ", old.", $unit $(, ", old.", $shard)?, "
+                from ", $owners, " w join ", $table, " old on old.", $owner, " = w.id
+                where old.", $unit, " < $1 limit $2) old
+            where s.", $owner, " = old.", $owner, " and s.", $unit, " = old.", $unit $(, " and s.", $shard, " = old.", $shard)?
+        )
+    };
+}
 
-/// As [`REMOVE_STATISTICS`].
-pub(super) const REMOVE_HOURLY_STATISTICS: &str = "
-    delete from delivery_stat_hour s using (
-        select old.webhook_id, old.hour from webhook w join delivery_stat_hour old on old.webhook_id = w.id
-        where old.hour < $1 limit $2) old
-    where s.webhook_id = old.webhook_id and s.hour = old.hour";
+pub(super) const REMOVE_MINUTES: &str = remove_statistics!("delivery_stat", "webhook", "webhook_id", "minute");
+
+pub(super) const REMOVE_HOURS: &str = remove_statistics!("delivery_stat_hour", "webhook", "webhook_id", "hour");
+
+pub(super) const REMOVE_DAYS: &str = remove_statistics!("delivery_stat_day", "webhook", "webhook_id", "day");
+
+/// The nil id is the scope of everybody.
+pub(super) const REMOVE_HOURS_OF_SCOPES: &str = remove_statistics!(
+    "delivery_stat_scope_hour",
+    "(select id from client union all values ('00000000-0000-0000-0000-000000000000'::uuid))",
+    "scope",
+    "hour",
+    "shard"
+);
 
 /// Oldest first, along the index `redelivery_job_finished`.
 pub(super) const REMOVE_JOBS: &str = "
@@ -147,8 +161,12 @@ async fn remove_expired(db: &mut PgConnection, step: RetentionStep) -> Result<Re
 }
 
 async fn remove_statistics(db: &mut PgConnection, step: RetentionStep) -> Result<u64, StoreError> {
-    let (minute, limit) = (step.statistics_before.as_minutes(), i64::from(step.limit));
-    let minutes = sqlx::query(REMOVE_STATISTICS).bind(minute).bind(limit).execute(&mut *db).await?.rows_affected();
-    let hours = sqlx::query(REMOVE_HOURLY_STATISTICS).bind(minute.div_euclid(60)).bind(limit).execute(&mut *db).await?.rows_affected();
-    Ok(minutes + hours)
+    let minute = step.statistics_before.as_minutes();
+    // Hours go with their day, so that what they add up to is never more than they are.
+    let day = minute.div_euclid(24 * 60);
+    let mut removed = 0;
+    for (text, before) in [(REMOVE_MINUTES, minute), (REMOVE_HOURS, day * 24), (REMOVE_DAYS, day), (REMOVE_HOURS_OF_SCOPES, day * 24)] {
+        removed += sqlx::query(text).bind(before).bind(i64::from(step.limit)).execute(&mut *db).await?.rows_affected();
+    }
+    Ok(removed)
 }

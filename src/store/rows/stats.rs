@@ -1,4 +1,4 @@
-//! Statistics: what was counted of a webhook in a minute or an hour, and what is there of it at the moment.
+//! Statistics: what was counted of a webhook in a minute, an hour or a day, and what is there of it at the moment.
 
 use super::webhook::state;
 use super::{Cells, Fields};
@@ -47,7 +47,7 @@ macro_rules! added {
     ($($column:literal $number:literal,)+) => { concat!($(", ", $column, " = s.", $column, " + excluded.", $column),+) };
 }
 
-/// What is counted, as it stands in both tables.
+/// What is counted, as it stands in every table of statistics.
 macro_rules! counted_columns {
     () => {
         concat!(

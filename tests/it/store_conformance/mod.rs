@@ -18,6 +18,7 @@ mod outbox;
 mod pooled_database;
 mod postgres_database;
 mod postgres_faults;
+mod postgres_statistics;
 mod records;
 mod redelivery;
 mod releases;
@@ -263,10 +264,14 @@ conformance_suite! {
     stats::attempts_are_counted_by_outcome_webhook_and_minute,
     stats::hours_are_counted_as_minutes_are,
     stats::statistics_keep_to_their_scope_and_webhook,
+    stats::every_hour_of_a_week_is_counted_once,
+    stats::every_hour_of_a_day_of_many_webhooks_is_counted_once,
+    stats::a_week_is_of_all_webhooks_of_its_scope_and_of_no_other,
     stats::what_waits_and_what_was_given_up_is_counted,
     stats::what_is_in_flight_does_not_wait,
     stats::a_deleted_webhook_counts_in_the_whole_alone,
     stats::minutes_and_hours_go_by_their_age,
+    stats::what_is_left_of_a_week_is_the_same_of_webhooks_and_of_all,
 
     upkeep::a_webhook_that_only_fails_is_failing,
     upkeep::a_success_ends_the_failing,

@@ -8,13 +8,13 @@ use webhook_dispatcher::domain::time::Timestamp;
 use webhook_dispatcher::domain::webhook::WebhookState;
 use webhook_dispatcher::store::records::{AttemptRecord, ClaimedDelivery, RetentionStep, Scope};
 
-use super::world::{World, at, failure, finished, given_up, later, success};
+use super::world::{World, at, event_type, failure, finished, given_up, later, success};
 
 /// When statistics are asked for: 27 seconds before a full minute ends.
-const NOW: i64 = 300_000;
+pub(super) const NOW: i64 = 300_000;
 
 /// A webhook of a client of its own.
-async fn webhook(world: &World) -> (ClientId, WebhookId) {
+pub(super) async fn webhook(world: &World) -> (ClientId, WebhookId) {
     let client = world.client().await;
     (client, world.webhook(client).await)
 }
@@ -29,7 +29,7 @@ async fn attempt(world: &World, webhook: WebhookId, record: fn(&ClaimedDelivery)
     world.attempt(webhook, of).await;
 }
 
-async fn stats_of(world: &World, scope: Scope, window: StatsWindow, webhook_id: Option<WebhookId>, now: Timestamp) -> Stats {
+pub(super) async fn stats_of(world: &World, scope: Scope, window: StatsWindow, webhook_id: Option<WebhookId>, now: Timestamp) -> Stats {
     world.store.stats(scope, StatsQuery { window, webhook_id, now, most_webhooks: 100 }).await.unwrap()
 }
 
@@ -118,6 +118,91 @@ pub(super) async fn statistics_keep_to_their_scope_and_webhook(world: World) {
     assert_eq!((foreign.webhooks.len(), foreign.total, foreign.backlog), (0, Counts::default(), Backlog::default()));
 }
 
+/// So many hours before [`NOW`], which is 4:32 of a day.
+const fn hours_ago(hours: i64) -> i64 {
+    NOW - hours * 3_600
+}
+
+/// Attempts that were answered in so many milliseconds each: at both ends of a week and a day, on either side of midnights,
+/// and outside of the week.
+pub(super) async fn attempts_about_midnights(world: &World, (client, webhook): (ClientId, WebhookId)) {
+    for (hours, answer_ms) in [(168, 1), (167, 2), (149, 3), (148, 5), (24, 8), (23, 12), (5, 20), (4, 30), (0, 50), (-1, 80)] {
+        world.delivery(client).await;
+        attempt(world, webhook, success, hours_ago(hours), answer_ms).await;
+    }
+}
+
+/// A success for each of these answers.
+fn successes(answers_ms: &[u64]) -> Counts {
+    counts(answers_ms.len() as u64, 0, 0, 0, answers_ms)
+}
+
+/// How long the answers of each bucket took that had one.
+fn answers_of_buckets(stats: &Stats) -> Vec<Counts> {
+    stats.series.iter().filter(|bucket| bucket.counts.attempts() > 0).map(|bucket| bucket.counts.clone()).collect()
+}
+
+pub(super) async fn every_hour_of_a_week_is_counted_once(world: World) {
+    let (client, webhook) = webhook(&world).await;
+    attempts_about_midnights(&world, (client, webhook)).await;
+
+    for (now, expected) in [
+        (hours_ago(0), [2, 3, 5, 8, 12, 20, 30, 50].as_slice()),
+        // The hours after midnight are of a day that has just begun, and the week begins within a day.
+        (hours_ago(4), &[1, 2, 3, 5, 8, 12, 20, 30]),
+        // It ends with the last hour of a day, and so begins with the first of one.
+        (hours_ago(5), &[1, 2, 3, 5, 8, 12, 20]),
+        (hours_ago(-19), &[5, 8, 12, 20, 30, 50, 80]),
+    ] {
+        let stats = stats_of(&world, Scope::All, StatsWindow::Week, None, at(now)).await;
+
+        assert_eq!(of(&stats, webhook).0, successes(expected), "{now}");
+        assert_eq!(stats.total, successes(expected), "{now}");
+        assert_eq!(answers_of_buckets(&stats), expected.iter().map(|ms| successes(&[*ms])).collect::<Vec<_>>(), "{now}");
+        assert_eq!(stats_of(&world, Scope::Client(client), StatsWindow::Week, None, at(now)).await, stats);
+        assert_eq!(stats_of(&world, Scope::All, StatsWindow::Week, Some(webhook), at(now)).await, stats);
+    }
+}
+
+pub(super) async fn every_hour_of_a_day_of_many_webhooks_is_counted_once(world: World) {
+    let (client, webhook) = webhook(&world).await;
+    attempts_about_midnights(&world, (client, webhook)).await;
+    for _ in 0..70 {
+        self::webhook(&world).await;
+    }
+
+    let to_now = stats(&world, StatsWindow::Day).await;
+    let to_midnight = stats_of(&world, Scope::All, StatsWindow::Day, None, at(hours_ago(5))).await;
+
+    for (stats, expected) in [(to_now, [12, 20, 30, 50].as_slice()), (to_midnight, &[8, 12, 20])] {
+        assert!(stats.period.is_hourly());
+        assert_eq!((of(&stats, webhook).0, &stats.total), (successes(expected), &successes(expected)));
+        assert_eq!(answers_of_buckets(&stats), expected.iter().map(|ms| successes(&[*ms])).collect::<Vec<_>>());
+    }
+}
+
+pub(super) async fn a_week_is_of_all_webhooks_of_its_scope_and_of_no_other(world: World) {
+    let [first, second, elsewhere] = [webhook(&world).await, webhook(&world).await, webhook(&world).await];
+    let of_second = world.webhook_with(second.0, |webhook| webhook.definition.events = vec![event_type("other")]).await;
+    for ((client, webhook), hours, answer_ms) in [(first, 0, 2), (second, 0, 5), (second, 30, 12), (elsewhere, 30, 30)] {
+        world.delivery(client).await;
+        attempt(&world, webhook, success, hours_ago(hours), answer_ms).await;
+    }
+    world.delivery_with(second.0, |new| new.event.event_type = event_type("other")).await;
+    attempt(&world, of_second, failure, hours_ago(30), 80).await;
+    world.store.delete_webhook(Scope::All, of_second, at(NOW), None).await.unwrap();
+
+    let week = async |scope| stats_of(&world, scope, StatsWindow::Week, None, at(NOW)).await;
+    let (all, one, two) = (week(Scope::All).await, week(Scope::Client(first.0)).await, week(Scope::Client(second.0)).await);
+
+    assert_eq!(answers_of_buckets(&all), [counts(2, 1, 0, 0, &[12, 30, 80]), successes(&[2, 5])]);
+    assert_eq!(answers_of_buckets(&one), [successes(&[2])]);
+    assert_eq!(answers_of_buckets(&two), [counts(1, 1, 0, 0, &[12, 80]), successes(&[5])]);
+    assert_eq!((all.webhooks.len(), one.webhooks.len(), two.webhooks.len()), (3, 1, 1));
+    assert_eq!(of(&two, second.1).0, successes(&[5, 12]));
+    assert_eq!(two.total, counts(2, 1, 0, 0, &[5, 12, 80]));
+}
+
 pub(super) async fn what_waits_and_what_was_given_up_is_counted(world: World) {
     let (client, first) = webhook(&world).await;
     for seconds in [250, 150, 350, 100_000] {
@@ -170,20 +255,41 @@ pub(super) async fn a_deleted_webhook_counts_in_the_whole_alone(world: World) {
 
 pub(super) async fn minutes_and_hours_go_by_their_age(world: World) {
     attempts(&world).await;
+    let step = |statistics_before| expired(statistics_before, 100);
+
+    assert_eq!(world.store.remove_expired(step(at(NOW - 10_000))).await.unwrap().rows(), 0);
+    let removed = world.store.remove_expired(step(at(hours_ago(-24)))).await.unwrap();
+
+    assert!(removed.statistics >= 7 && removed.rows() == removed.statistics, "four minutes, three hours, and what they add up to");
+    assert!(world.store.remove_expired(step(at(hours_ago(-24)))).await.unwrap().is_nothing());
+    assert_eq!(stats(&world, StatsWindow::Week).await.total, Counts::default());
+    assert_eq!(stats(&world, StatsWindow::Hour).await.total, Counts::default());
+}
+
+pub(super) async fn what_is_left_of_a_week_is_the_same_of_webhooks_and_of_all(world: World) {
+    let (client, webhook) = webhook(&world).await;
+    attempts_about_midnights(&world, (client, webhook)).await;
+
+    for (hours, younger) in [(160, 7), (148, 6), (100, 5), (24, 5), (12, 3), (4, 2), (1, 1), (-24, 0)] {
+        while !world.store.remove_expired(expired(at(hours_ago(hours)), 2)).await.unwrap().is_nothing() {}
+
+        let stats = stats(&world, StatsWindow::Week).await;
+
+        assert_eq!(of(&stats, webhook).0, stats.total, "{hours}");
+        assert!(stats.total.attempts() >= younger, "{hours}");
+    }
+    assert_eq!(stats(&world, StatsWindow::Week).await.total, Counts::default());
+}
+
+/// A step of retention that removes statistics alone.
+pub(super) fn expired(statistics_before: Timestamp, limit: u32) -> RetentionStep {
     let long_ago = at(-1_000_000_000);
-    let step = |statistics_before| RetentionStep {
+    RetentionStep {
         finished_before: long_ago,
         dead_letters_before: long_ago,
         idempotency_before: long_ago,
         statistics_before,
         audit_before: long_ago,
-        limit: 100,
-    };
-
-    assert_eq!(world.store.remove_expired(step(at(NOW - 10_000))).await.unwrap().rows(), 0);
-    let removed = world.store.remove_expired(step(at(NOW + 10_000))).await.unwrap();
-
-    assert_eq!((removed.statistics, removed.rows()), (7, 7), "four minutes and three hours");
-    assert_eq!(stats(&world, StatsWindow::Week).await.total, Counts::default());
-    assert_eq!(stats(&world, StatsWindow::Hour).await.total, Counts::default());
+        limit,
+    }
 }

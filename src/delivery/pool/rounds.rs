@@ -23,7 +23,7 @@ use crate::store::signal::Signal;
 /// of the time of the store, however many lanes there are.
 const REST_AFTER_LOOKING: u32 = 10;
 
-/// How long the loop rests after the store failed.
+/// How long each of the loops rests after the store failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 impl Pool {
@@ -67,9 +67,7 @@ impl Pool {
             let looked = self.look_for_due().await;
             self.wake.notify_one();
             beats.ended(&looked);
-            if looked.is_ok() {
-                beats.rest(begun.elapsed() * REST_AFTER_LOOKING);
-            }
+            beats.rest(if looked.is_ok() { begun.elapsed() * REST_AFTER_LOOKING } else { REST_AFTER_FAILURE });
         }
     }
 
@@ -187,9 +185,10 @@ impl Pool {
         self.look_for_due().await
     }
 
+    /// When to claim again if nobody says so before. A node that starts nothing lets no timer ring.
     fn next_timer(&self) -> Instant {
         let now = self.clock.now();
-        let timer = self.lanes().next_timer();
+        let timer = if self.membership.is_alive() { self.lanes().next_timer() } else { None };
         Instant::now() + timer.map_or(self.settings.poll_interval, |due_at| due_at.since(now))
     }
 

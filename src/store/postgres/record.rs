@@ -20,8 +20,9 @@ use crate::store::rows::words::{dead_letter_word, micros, outcome_words};
 use crate::store::rows::{Fields, added_columns, answer_columns, counted_columns};
 use crate::store::signal::Signal;
 
-/// How many rows there are at most of what all webhooks of a scope together did in an hour.
-const SHARDS: u64 = 16;
+/// How many rows there are at most of what all webhooks of a scope together did in an hour: one for each node, as long as no
+/// two have the same.
+const SHARDS: u64 = 1024;
 
 /// Which of these rows a node adds to. Nodes with the same one wait for one another's commits, and no more.
 #[derive(Clone, Copy)]
@@ -76,7 +77,7 @@ macro_rules! add_to {
 /// Matches no delivery once the claim is lost, so a late worker cannot overwrite its successor; what has a claim's token is
 /// in flight. (To say so would offer the planner an index that is worse than the primary key.) What would wait again is
 /// called off unless its webhook is alive, whose row is locked against its deletion. Statistics are counted up in one
-/// order, so that no two nodes ever wait for each other; a batch holds so few that integers add up faster. The nil id is the
+/// order, so that nodes never wait for one another in a circle; a batch holds so few that integers add up faster. The nil id is the
 /// scope of everybody.
 pub(super) const RECORD: &str = concat!(
     "with ",

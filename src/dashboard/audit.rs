@@ -69,10 +69,16 @@ async fn list(State(dash): State<Dashboard>, visitor: May<Audit>, Query(query): 
     let mut entries = dash.store.audit_entries(filter, wanted).await?;
     let w = visitor.language.words();
     let pager = Pager::cut(w, wanted, &mut entries, |entry| entry.id.as_uuid(), (PATH, &[("object", object)]));
-    let names = (KeyNames::newest(&dash, visitor.scope()).await?, webhook_names(&dash, &visitor, &entries).await?);
+    let names = (key_names(&dash, &visitor, &entries).await?, webhook_names(&dash, &visitor, &entries).await?);
     let entries = entries.into_iter().map(|entry| Entry::of(&dash, w, &names, entry)).collect();
     let frame = Frame::of(&visitor, Section::Audit, w.audit.to_owned(), None);
     page(&AuditPage { frame, w, object: object.to_owned(), entries, pager })
+}
+
+async fn key_names(dash: &Dashboard, visitor: &Visitor, entries: &[AuditEntry]) -> Result<KeyNames, PageError> {
+    let actors = entries.iter().map(|entry| entry.actor.key_id);
+    let keys = entries.iter().filter(|entry| entry.change.kind == ObjectKind::ApiKey);
+    KeyNames::of(dash, visitor.scope(), actors.chain(keys.map(|entry| entry.change.object_id.into()))).await
 }
 
 async fn webhook_names(dash: &Dashboard, visitor: &Visitor, entries: &[AuditEntry]) -> Result<Names, PageError> {

@@ -1,6 +1,8 @@
 //! What the things of a list are called: webhooks and API keys by the names that people gave them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
 
 use super::error::PageError;
 use super::state::Dashboard;
@@ -9,9 +11,6 @@ use crate::store::records::{Page, Scope};
 
 /// Up to so many webhooks a field offers to choose from; beyond, their ids are typed.
 const MOST_CHOICES: u32 = 200;
-
-/// The names of so many keys are looked up, the newest.
-const MOST_KEYS: u32 = 200;
 
 /// Names of webhooks.
 pub(super) struct Names(HashMap<WebhookId, String>);
@@ -45,13 +44,20 @@ impl Names {
 pub(super) struct KeyNames(HashMap<ApiKeyId, String>);
 
 impl KeyNames {
-    /// The names of the newest keys of a scope, as far as they have any.
-    pub(super) async fn newest(dash: &Dashboard, scope: Scope) -> Result<Self, PageError> {
-        let keys = dash.store.api_keys(scope, Page { limit: MOST_KEYS, before: None }).await?;
-        Ok(Self(keys.into_iter().filter_map(|key| Some((key.id, key.name?))).collect()))
+    /// The names of these keys, as far as they are of the scope and have any.
+    pub(super) async fn of(dash: &Dashboard, scope: Scope, ids: impl Iterator<Item = ApiKeyId>) -> Result<Self, PageError> {
+        let ids: HashSet<ApiKeyId> = ids.collect();
+        let mut names = HashMap::new();
+        for id in ids {
+            // A page that ends with this key begins with it, for ids rise with time and the newest come first.
+            let after = Uuid::from_u128(id.as_uuid().as_u128().saturating_add(1));
+            let found = dash.store.api_keys(scope, Page { limit: 1, before: Some(after.into()) }).await?;
+            names.extend(found.into_iter().filter(|key| key.id == id).filter_map(|key| Some((key.id, key.name?))));
+        }
+        Ok(Self(names))
     }
 
-    /// What a key is called; `None` where nobody named it, or it is deleted.
+    /// What a key is called; `None` where nobody named it, it is deleted, or somebody else's.
     pub(super) fn find(&self, id: ApiKeyId) -> Option<String> {
         self.0.get(&id).cloned()
     }

@@ -109,11 +109,18 @@ async fn the_audit_says_who_and_what_by_name() {
     let key = made.text.split(r#"id="secret">"#).nth(1).unwrap().split('<').next().unwrap();
     Browser::signed_in(&scene.rest, key).await.post(&format!("/dashboard/webhooks/{}/pause", scene.webhook), &[]).await;
 
+    let made = Browser::signed_in(&scene.rest, ROOT_KEY).await.post("/dashboard/keys", &[("role", "root"), ("name", "of the house")]).await;
+    let house = made.text.split(r#"id="secret">"#).nth(1).unwrap().split('<').next().unwrap();
+    let root = Browser::signed_in(&scene.rest, house).await;
+    root.post(&format!("/dashboard/webhooks/{}/resume", scene.webhook), &[]).await;
+
     let of_webhook = admin.page(&format!("/dashboard/audit?object={}", scene.webhook)).await;
     let all = admin.page("/dashboard/audit").await;
 
     let cells = |page: &str, name: &str| page.matches(&format!("<strong>{name}</strong> <")).count();
     assert_eq!(cells(&of_webhook, "night &#60;shift&#62;"), 1, "who paused it: {of_webhook}");
-    assert_eq!(cells(&of_webhook, "w"), 2, "what was made and paused: {of_webhook}");
+    assert_eq!(cells(&of_webhook, "w"), 3, "what was made, paused and resumed: {of_webhook}");
+    assert!(!all.contains("of the house"), "a key of others: {all}");
+    assert!(root.page("/dashboard/audit").await.contains("<strong>of the house</strong> <"));
     assert_eq!(cells(&all, "night &#60;shift&#62;"), 2, "the key that was made, and what it did: {all}");
 }

@@ -11,7 +11,7 @@ pub struct IntakeConfig {
     /// Events that one commit takes together; a request with more is a commit of its own. An event counts once
     /// more for every 4 KiB of its payload.
     pub max_batch: usize,
-    /// Events that may wait for a commit, counted likewise.
+    /// Events that may wait for a commit, counted likewise. A request that counts more is taken in while nothing else waits.
     pub queue: usize,
     /// Pending deliveries beyond which nothing is taken in; 0 for any number.
     pub max_pending: u64,

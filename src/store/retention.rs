@@ -12,7 +12,7 @@ pub struct RetentionStep {
     pub dead_letters_before: Timestamp,
     /// Idempotency keys of events accepted before this time.
     pub idempotency_before: Timestamp,
-    /// Statistics of minutes before this time.
+    /// Statistics of minutes before this time; a store may keep hours and days of them until their day is over.
     pub statistics_before: Timestamp,
     /// Audit entries of changes made before this time.
     pub audit_before: Timestamp,

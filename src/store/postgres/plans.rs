@@ -180,7 +180,7 @@ const PAGE: u32 = 50;
 
 /// How many rows a page of a list may look at: a few of several tables for each that it shows, and what a narrow index holds
 /// of a state that is rare.
-const MOST_READ: u64 = 10_000;
+const MOST_READ: u64 = 10_000 + 10 * PAGE as u64;
 
 /// How many rows of tables a statement looks at, shown and passed over.
 async fn rows_read(db: &mut PgConnection, mut query: QueryBuilder<Postgres>) -> (u64, String) {

@@ -19,9 +19,15 @@ use crate::store::StoreError;
 use crate::store::records::{Claim, ClaimRequest, ClaimedDelivery, LaneQuota};
 use crate::store::signal::Signal;
 
-/// Looking for what is due makes up for lost hints. It rests for this many times as long as it took, so that it takes little
-/// of the time of the store, however many lanes there are.
-const REST_AFTER_LOOKING: u32 = 10;
+/// Looking for what is due makes up for lost hints, and through thousands of lanes it keeps a processor busy, which the slowest
+/// deliveries feel. So it rests for this many times as long as it took.
+const REST_AFTER_LOOKING: u32 = 100;
+
+/// The longest rest that [`REST_AFTER_LOOKING`] leads to: a lost hint costs no more, unless looking itself takes long.
+const LONG_REST: Duration = Duration::from_secs(5);
+
+/// As [`REST_AFTER_LOOKING`], without an end to it.
+const REST_AFTER_LONG_LOOKING: u32 = 10;
 
 /// How long each of the loops rests after the store failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -67,7 +73,7 @@ impl Pool {
             let looked = self.look_for_due().await;
             self.wake.notify_one();
             beats.ended(&looked);
-            beats.rest(if looked.is_ok() { begun.elapsed() * REST_AFTER_LOOKING } else { REST_AFTER_FAILURE });
+            beats.rest(if looked.is_ok() { rest_after_looking(begun.elapsed()) } else { REST_AFTER_FAILURE });
         }
     }
 
@@ -243,5 +249,21 @@ impl Pool {
         self.owed().extend(claims);
         self.give_back_owed().await?;
         made.map(|_| Vec::new())
+    }
+}
+
+fn rest_after_looking(took: Duration) -> Duration {
+    (took * REST_AFTER_LOOKING).min(LONG_REST).max(took * REST_AFTER_LONG_LOOKING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_takes_little_of_the_time_and_a_lost_hint_costs_little_more() {
+        let rests = [1, 45, 400, 2_000].map(|took| rest_after_looking(Duration::from_millis(took)).as_millis());
+
+        assert_eq!(rests, [100, 4_500, 5_000, 20_000]);
     }
 }

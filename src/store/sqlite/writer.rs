@@ -234,7 +234,6 @@ mod tests {
     use crate::domain::ids::WebhookId;
 
     const INSERT: &str = "insert into client (id, name, created_at) values (randomblob(16), 'made', 7)";
-    /// FULL and NORMAL as SQLite numbers them.
     struct Opened {
         writer: Writer,
         signals: broadcast::Receiver<Signal>,

@@ -23,8 +23,9 @@ use crate::store::signal::Signal;
 /// deliveries feel. So it rests for this many times as long as it took.
 const REST_AFTER_LOOKING: u32 = 100;
 
-/// The longest rest that [`REST_AFTER_LOOKING`] leads to: a lost hint costs no more, unless looking itself takes long.
-const LONG_REST: Duration = Duration::from_secs(5);
+/// The longest rest that [`REST_AFTER_LOOKING`] leads to: a lost hint costs no more, unless looking itself takes long, and what
+/// a dead node left is still taken up in time.
+const LONG_REST: Duration = Duration::from_secs(3);
 
 /// As [`REST_AFTER_LOOKING`], without an end to it.
 const REST_AFTER_LONG_LOOKING: u32 = 10;
@@ -264,6 +265,6 @@ mod tests {
     fn looking_takes_little_of_the_time_and_a_lost_hint_costs_little_more() {
         let rests = [1, 45, 400, 2_000].map(|took| rest_after_looking(Duration::from_millis(took)).as_millis());
 
-        assert_eq!(rests, [100, 4_500, 5_000, 20_000]);
+        assert_eq!(rests, [100, 3_000, 4_000, 20_000]);
     }
 }

@@ -234,6 +234,7 @@ mod tests {
     use crate::domain::ids::WebhookId;
 
     const INSERT: &str = "insert into client (id, name, created_at) values (randomblob(16), 'made', 7)";
+
     struct Opened {
         writer: Writer,
         signals: broadcast::Receiver<Signal>,

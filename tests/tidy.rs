@@ -49,7 +49,8 @@ const EDGES: &[(&str, Knows)] = &[
 
 /// Where each crate that would otherwise be everywhere belongs.
 const CRATES: &[Confined] = &[
-    Confined { names: &["sqlx", "rusqlite", "rustix"], places: &["src/store"] },
+    Confined { names: &["sqlx", "rusqlite"], places: &["src/store"] },
+    Confined { names: &["rustix"], places: &["src/store", "src/cli/serve"] },
     Confined { names: &["hyper", "hyper_util"], places: &["src/api/server", "src/egress"] },
     Confined { names: &["axum"], places: &["src/api", "src/dashboard", "src/app/dashboard", "src/demo"] },
     Confined { names: &["tokio_rustls", "rustls_native_certs"], places: &["src/egress"] },

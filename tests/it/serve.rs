@@ -71,6 +71,16 @@ async fn the_first_start_shows_a_root_key_once() {
     assert!(!second.contains("root key"), "{second}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_takes_no_huge_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &[]).await;
+
+    let status = process.status();
+    assert!(status.lines().any(|line| line.split_whitespace().eq(["THP_enabled:", "0"])), "{status}");
+}
+
 #[tokio::test]
 async fn asked_to_stop_it_finishes_what_is_in_flight_and_exits_with_0() {
     let permits = Arc::new(Semaphore::new(0));

@@ -74,6 +74,12 @@ impl Process {
         async move { tokio::task::spawn_blocking(move || self.child.wait().unwrap()).await.unwrap() }
     }
 
+    /// What the system says of it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn status(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap()
+    }
+
     /// Stops it where it stands, as a machine does that has no time for it.
     pub(crate) fn freeze(&self) {
         signal("STOP", &self.child);

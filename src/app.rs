@@ -185,7 +185,7 @@ impl App {
         };
         let outgoing = async {
             self.background.wait().await;
-            self.pool.drain(self.drain_limit).await;
+            tokio::join!(self.membership.hand_over(), self.pool.drain(self.drain_limit));
         };
         tokio::join!(incoming, outgoing);
         self.traces.stop(self.drain_limit).await;

@@ -104,7 +104,7 @@ impl HttpCaller {
     /// # Errors
     /// When there are no CA certificates to trust, or those of the settings are none.
     pub fn new(policy: Arc<AddressPolicy>, settings: EgressSettings) -> Result<Self, UnusableClient> {
-        Self::with_names(policy, settings, Arc::new(SystemNames))
+        Self::with_names(policy, settings, Arc::new(SystemNames::default()))
     }
 
     /// The same, with `names` to say what names stand for.

@@ -25,6 +25,9 @@ pub(super) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 /// A request as HTTP sends it.
 pub(super) type HttpRequest = Request<Full<Bytes>>;
 
+/// The most of an answer's head that is waited for, in bytes. Whoever hangs in the middle of one holds no more.
+pub(super) const MOST_HEAD_BYTES: usize = 64 * 1024;
+
 /// Why no answer came, and the request if nothing of it was written.
 pub(super) type Unanswered = TrySendError<HttpRequest>;
 
@@ -41,7 +44,7 @@ struct Driver(Option<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>);
 impl Connection {
     /// Speaks HTTP on what was just opened.
     pub(super) async fn on(stream: Stream, remote_address: Option<SocketAddr>) -> hyper::Result<Self> {
-        let (requests, http) = http1::handshake(TokioIo::new(stream)).await?;
+        let (requests, http) = http1::Builder::new().max_buf_size(MOST_HEAD_BYTES).handshake(TokioIo::new(stream)).await?;
         Ok(Self { requests, driver: Driver(Some(Box::new(http))), remote_address })
     }
 
@@ -158,6 +161,21 @@ mod tests {
 
         assert!(unanswered.unwrap_err().take_message().is_some(), "nothing of it was written");
         assert!(!connection.park());
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_end_is_given_up_before_it_takes_much_room() {
+        let (mut connection, mut other_end) = used_once().await;
+        let long = format!("HTTP/1.1 200 OK\r\nx: {}", "a".repeat(2 * MOST_HEAD_BYTES));
+        let answer = async {
+            // The rest has nobody who reads it.
+            drop(other_end.write_all(long.as_bytes()).await);
+            drop(other_end.write_all(b"\r\ncontent-length: 0\r\n\r\n").await);
+        };
+
+        let (unanswered, ()) = tokio::join!(connection.send(HttpRequest::default()), answer);
+
+        assert!(unanswered.unwrap_err().take_message().is_none(), "it was sent");
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ impl OperatorCaller {
     /// When there are no CA certificates to trust, or those in the file are none.
     pub fn new(base: Url, ca_file: Option<&Path>, user_agent: &str) -> Result<Self, UnusableClient> {
         let tls = if base.scheme() == "https" || ca_file.is_some() { Tls::trusting(ca_file)? } else { Tls::trusting_nobody() };
-        let dialler = Dialler { route: Route::Operated, names: Arc::new(SystemNames), connect_timeout: CONNECT_TIMEOUT };
+        let dialler = Dialler { route: Route::Operated, names: Arc::new(SystemNames::default()), connect_timeout: CONNECT_TIMEOUT };
         let user_agent = HeaderValue::from_str(user_agent)?;
         let exchange = Exchange::new(Arc::new(dialler), tls.connector(None)?, IDLE_CONNECTIONS, user_agent);
         Ok(Self { exchange, base })

@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
 use url::Url;
 
+use super::connection::MOST_HEAD_BYTES;
 use super::dial::authority;
 use super::error::SendError;
 
@@ -47,7 +48,8 @@ impl Proxy {
 
     /// Has the proxy connect `stream` to the host of `url`.
     pub(super) async fn tunnel(&self, stream: TcpStream, url: &Url) -> Result<TcpStream, SendError> {
-        let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| SendError::of_connecting(&error))?;
+        let http = http1::Builder::new().max_buf_size(MOST_HEAD_BYTES).handshake(TokioIo::new(stream)).await;
+        let (mut requests, connection) = http.map_err(|error| SendError::of_connecting(&error))?;
         let asked = requests.send_request(self.request_for_tunnel(url)?);
         let (status, parts) = tokio::join!(
             async {

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::domain::ids::{NodeId, WebhookId};
-use crate::domain::node::{Node, server_of};
+use crate::domain::node::{Node, NodeRole, server_of};
 use crate::domain::time::Timestamp;
 use crate::store::records::KnownNode;
 use crate::store::{Store, StoreError};
@@ -35,6 +35,8 @@ pub struct Membership {
     heartbeat: Heartbeat,
     store: Arc<dyn Store>,
     last_beat: Mutex<Instant>,
+    /// Whether it serves no lane any more.
+    serves_no_more: AtomicBool,
     /// The living nodes that serve lanes.
     serving: RwLock<Vec<NodeId>>,
     /// Whether another living node answers people.
@@ -52,6 +54,7 @@ impl Membership {
             heartbeat,
             store,
             last_beat: Mutex::new(Instant::now()),
+            serves_no_more: AtomicBool::default(),
             serving: RwLock::default(),
             is_asked_elsewhere: AtomicBool::default(),
         };
@@ -74,7 +77,7 @@ impl Membership {
     pub async fn run_once(&self) -> Result<(), StoreError> {
         // Before the store is asked: what counts is when the others hear of it at the earliest.
         let begun = Instant::now();
-        let silent_for = self.store.beat(self.node.clone()).await?;
+        let silent_for = self.store.beat(self.as_it_is()).await?;
         *self.last_beat.lock().unwrap_or_else(PoisonError::into_inner) = begun;
         if let Some(silent_for) = silent_for.filter(|silent_for| *silent_for > self.heartbeat.limit) {
             warn!(
@@ -88,6 +91,14 @@ impl Membership {
             info!(taken_back, "deliveries of nodes that live no more are pending again");
         }
         Ok(())
+    }
+
+    /// Says that this node claims nothing more, so that others serve its lanes. What it has in flight stays its own.
+    pub async fn hand_over(&self) {
+        self.serves_no_more.store(true, Ordering::Relaxed);
+        if let Err(failure) = self.run_once().await {
+            debug!(error = %failure, "the others are told with the next heartbeat that this node claims nothing more");
+        }
     }
 
     /// Says that this node lives no more, so that others need not wait for its silence.
@@ -148,6 +159,12 @@ impl Membership {
     /// When the store fails. The others find out that it ended by this node's end.
     pub async fn end_turn(&self, duty: &'static str) -> Result<(), StoreError> {
         self.store.end_turn(duty, self.node.id).await
+    }
+
+    /// This node as the others are to know it.
+    fn as_it_is(&self) -> Node {
+        let role = if self.serves_no_more.load(Ordering::Relaxed) { NodeRole::Api } else { self.node.role };
+        Node { role, ..self.node.clone() }
     }
 
     fn look_around(&self, known: &[KnownNode]) {

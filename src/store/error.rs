@@ -61,4 +61,10 @@ impl StoreError {
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Unanswered(_))
     }
+
+    /// Whether it says nothing but that one row cannot be read.
+    #[must_use]
+    pub const fn is_of_one_row(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::Sealed { .. })
+    }
 }

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::support::ledger::{Acknowledged, all_arrive, enqueue};
@@ -160,4 +161,39 @@ async fn a_node_that_delivers_nothing_hears_from_the_others_how_lanes_stand() {
     assert_eq!(worker.ask_to_stop().await.code(), Some(0));
 
     assert_eq!(lane().await["state"], "idle");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL, which tests/run starts"]
+async fn a_node_that_stops_hands_its_lanes_over_at_once_and_finishes_what_it_has_in_flight() {
+    let (rest, acknowledged) = (RestClient::new(), Acknowledged::default());
+    let permits = Arc::new(Semaphore::new(0));
+    let gate = Arc::clone(&permits);
+    let hanging = Receiver::start(move |_, _| Reply::WhenAllowed(Arc::clone(&gate))).await;
+    let receiver = Receiver::answering([]).await;
+    let nodes = Nodes::prepare();
+    let first = nodes.new_node(&["server.drain_seconds=600", "delivery.timeout_ms=300000"]).await;
+    let key = rest.register(first.address, &hanging.url("/ocr_feedback/:id")).await;
+    rest.post(first.address, "/api_document/completions", &[("x-api-key", &key)], &serde_json::json!({"id": "held"})).await.unwrap();
+    hanging.until_seen(1).await;
+    let second = nodes.new_node(&[]).await;
+
+    let stopping = tokio::spawn(first.ask_to_stop());
+    let delivering = async || {
+        let known = rest.get(second.address, "/v1/nodes", ROOT_KEY).await;
+        known["items"].as_array().unwrap().iter().filter(|node| node["role"] == "all").count()
+    };
+    let handed_over = async { while delivering().await > 1 {} };
+    timeout(Duration::from_mins(1), handed_over).await.expect("the node that stops serves no lane any more");
+    // Some of these would be the first one's.
+    for number in 0..16 {
+        let key = rest.register(second.address, &receiver.url("/ocr_feedback/:id")).await;
+        assert!(enqueue(&rest, second.address, &key, &format!("doc-{number}"), &acknowledged).await);
+    }
+    assert_eq!(all_arrive(&receiver, &acknowledged, "while the first still waits for its answer").await, 0);
+    assert!(!stopping.is_finished());
+    permits.add_permits(1);
+
+    assert_eq!(stopping.await.unwrap().code(), Some(0));
+    assert_eq!(hanging.seen().len(), 1);
 }

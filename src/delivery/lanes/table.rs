@@ -216,8 +216,13 @@ impl<T> LaneTable<T> {
         let next = lane.start_next(now);
         self.places.settle(before, lane.share());
         watch_over(&mut self.watches, id, lane);
-        if lane.turn == Turn::Missed && lane.room(now) > 0 {
-            self.hint(id);
+        if lane.turn == Turn::Missed {
+            if lane.room(now) > 0 {
+                self.hint(id);
+            } else if let Some(until) = lane.paced_until(now) {
+                lane.turn = Turn::None;
+                self.turns.ring_at(until, id);
+            }
         }
         next
     }

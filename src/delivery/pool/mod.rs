@@ -51,6 +51,8 @@ pub struct Pool {
     owed: Mutex<Vec<Claim>>,
     /// Rings when there may be something to claim.
     wake: Notify,
+    /// Rings when to look for what is due without waiting for the next time.
+    look: Notify,
     /// Rings when a claim was let go.
     let_go: Notify,
     tasks: TaskTracker,
@@ -80,6 +82,7 @@ impl Pool {
             worker: worker.into(),
             settings,
             wake: Notify::new(),
+            look: Notify::new(),
             let_go: Notify::new(),
             tasks: TaskTracker::new(),
             abort,

@@ -30,6 +30,9 @@ const LONG_REST: Duration = Duration::from_secs(3);
 /// As [`REST_AFTER_LOOKING`], without an end to it.
 const REST_AFTER_LONG_LOOKING: u32 = 10;
 
+/// How long a lane waits of which something cannot be read.
+const PAUSE_AFTER_UNREADABLE: Duration = Duration::from_mins(1);
+
 /// How long each of the loops rests after the store failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -69,7 +72,14 @@ impl Pool {
     async fn look_until(&self, stop: &CancellationToken) {
         let failed = "the store failed while looking for due deliveries; it is tried again";
         let mut beats = Beats::new(self.settings.poll_interval, stop.clone(), failed);
-        while beats.next().await {
+        loop {
+            let goes_on = tokio::select! {
+                goes_on = beats.next() => goes_on,
+                () = self.look.notified() => true,
+            };
+            if !goes_on {
+                return;
+            }
             let begun = Instant::now();
             let looked = self.look_for_due().await;
             self.wake.notify_one();
@@ -167,13 +177,13 @@ impl Pool {
         Ok(())
     }
 
-    /// Acts on a hint and on all that came with it.
+    /// Acts on a hint and on all that came with it, as far as none was lost.
     async fn heed_all(&self, first: Result<Signal, RecvError>, signals: &mut Receiver<Signal>) -> Result<(), StoreError> {
         let mut next = first;
         loop {
             match next {
                 Ok(signal) => self.heed(signal).await?,
-                Err(RecvError::Lagged(_)) => self.start_over().await?,
+                Err(RecvError::Lagged(_)) => return self.start_over(signals).await,
                 Err(RecvError::Closed) => return Ok(()),
             }
             match signals.try_recv() {
@@ -185,11 +195,14 @@ impl Pool {
     }
 
     /// Hints were lost, and with them what changed: begins with what the store says.
-    async fn start_over(&self) -> Result<(), StoreError> {
+    ///
+    /// Those that are left go the same way. A receiver that is behind stays behind: with each new hint it loses the oldest one.
+    async fn start_over(&self, signals: &mut Receiver<Signal>) -> Result<(), StoreError> {
+        *signals = signals.resubscribe();
         self.definitions.forget_all();
         let waiting = self.lanes().start_all_afresh();
-        self.give_back(waiting).await?;
-        self.look_for_due().await
+        self.look.notify_one();
+        self.give_back(waiting).await
     }
 
     /// When to claim again if nobody says so before. A node that starts nothing lets no timer ring.
@@ -240,16 +253,24 @@ impl Pool {
         result
     }
 
-    /// Adds what an attempt needs. Where something is missing nothing is ready: the claims go back.
+    /// Adds what an attempt needs. Where something is missing nothing is ready: the claims go back. A lane of which something
+    /// cannot be read waits before it is tried again, and delays no other.
     async fn make_ready(&self, id: WebhookId, claimed: Vec<ClaimedDelivery>) -> Result<Vec<Ready>, StoreError> {
         let claims: Vec<Claim> = claimed.iter().map(|claimed| claimed.claim).collect();
-        let made = made_ready(&*self.store, &self.settings.catalogs, &self.definitions, id, claimed).await;
-        if let Ok(Some(ready)) = made {
-            return Ok(ready);
-        }
+        let made = match made_ready(&*self.store, &self.settings.catalogs, &self.definitions, id, claimed).await {
+            Ok(Some(ready)) => return Ok(ready),
+            Ok(None) => Ok(Vec::new()),
+            Err(failure) if failure.is_of_one_row() => {
+                error!(webhook.id = %id, error = %failure, source = ?std::error::Error::source(&failure), "what is due for a webhook cannot be read; it is tried again in a minute");
+                let waiting = self.lanes().hold_back(id, self.clock.now() + PAUSE_AFTER_UNREADABLE);
+                self.give_back_or_owe(waiting).await;
+                Ok(Vec::new())
+            }
+            Err(failure) => Err(failure),
+        };
         self.owed().extend(claims);
         self.give_back_owed().await?;
-        made.map(|_| Vec::new())
+        made
     }
 }
 

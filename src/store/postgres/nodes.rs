@@ -24,7 +24,7 @@ use crate::store::rows::Fields;
 const BEAT: &str = "
     with beaten as (
         insert into node (id, name, role, version, started_at, heartbeat_at) values ($1, $2, $3, $4, $5, clock_timestamp())
-        on conflict (id) do update set heartbeat_at = excluded.heartbeat_at)
+        on conflict (id) do update set role = excluded.role, heartbeat_at = excluded.heartbeat_at)
     select $1::uuid, (select (extract(epoch from clock_timestamp() - heartbeat_at) * 1000000)::bigint from node where id = $1),
         exists (select from node where id <> $1 and heartbeat_at > clock_timestamp() - interval '1 minute')";
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use webhook_dispatcher::domain::delivery::DeliveryState;
 use webhook_dispatcher::domain::target_url::{IdInUrl, TargetUrl};
 use webhook_dispatcher::domain::webhook::WebhookState;
 use webhook_dispatcher::store::records::{Scope, WebhookWrite};
+use webhook_dispatcher::store::signal::Signal;
 
 use crate::support::dispatcher::{Dispatcher, START, Setup};
 use crate::support::receiver::{Receiver, Reply};
@@ -209,4 +211,50 @@ async fn what_waits_in_a_stalled_lane_goes_back_to_the_store() {
     permits.add_permits(40);
     app.run_until_idle().await;
     assert_eq!(receiver.seen().len(), 40);
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_read_waits_and_delays_no_other() {
+    let (app, receiver) = (Dispatcher::new().await, Receiver::answering([]).await);
+    let broken = app.webhook(&receiver.url("/broken/:id"), |_| {}).await;
+    app.webhook(&receiver.url("/sound/:id"), |_| {}).await;
+    let url_of_broken = |url: &str| format!("update webhook set url = '{url}' where id = x'{}'", broken.as_uuid().simple());
+    app.write(&url_of_broken(""));
+    app.enqueue("doc-1").await;
+
+    app.run_until_idle().await;
+    assert_eq!((receiver.seen_at("/sound/doc-1").len(), receiver.seen().len()), (1, 1));
+
+    app.write(&url_of_broken(&receiver.url("/broken/:id")));
+    app.run_until_idle().await;
+    assert_eq!(receiver.seen().len(), 1, "not before a minute has passed");
+    app.advance(Duration::from_mins(1)).await;
+    assert_eq!(receiver.seen_at("/broken/doc-1").len(), 1);
+}
+
+#[tokio::test]
+async fn a_node_that_lost_hints_delivers_while_more_get_lost() {
+    let (app, receiver) = (Dispatcher::new().await, Receiver::answering([]).await);
+    app.webhook(&receiver.url("/:id"), |_| {}).await;
+    app.enqueue("doc-1").await;
+    let (hints, heard) = broadcast::channel(1);
+    let lose_hints = || (0..2).for_each(|_| drop(hints.send(Signal::Due([].into_iter().collect()))));
+    lose_hints();
+
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&app.pool).run(heard, stop.clone()));
+    let more = async {
+        loop {
+            lose_hints();
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = receiver.until_seen(1) => {}
+        () = more => {}
+    }
+
+    stop.cancel();
+    running.await.unwrap();
+    app.pool.drain(Duration::from_secs(60)).await;
 }

@@ -120,7 +120,8 @@ async fn tls_before_1_2_is_refused() {
 async fn plain_http_that_was_stored_before_it_was_forbidden_is_not_sent() {
     let receiver = Receiver::answering([]).await;
     let egress = EgressSettings { allow_http: false, ..EgressSettings::default() };
-    let app = Dispatcher::with(Setup { egress, names: Arc::new(webhook_dispatcher::egress::SystemNames), ..Setup::default() }).await;
+    let app =
+        Dispatcher::with(Setup { egress, names: Arc::new(webhook_dispatcher::egress::SystemNames::default()), ..Setup::default() }).await;
     app.webhook(&receiver.url("/:id"), |_| {}).await;
 
     let id = app.enqueue_one("doc-1").await;

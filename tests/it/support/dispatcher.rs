@@ -78,7 +78,7 @@ impl Default for Setup {
             login_backoff: Duration::from_secs(5),
             login_backoff_max: Duration::from_mins(5),
         };
-        let (egress, names) = (EgressSettings::default(), Arc::new(SystemNames));
+        let (egress, names) = (EgressSettings::default(), Arc::new(SystemNames::default()));
         Self { pool, token, allow: &["127.0.0.0/8", "::1"], egress, names }
     }
 }
@@ -91,7 +91,7 @@ pub(crate) struct Dispatcher {
     pub(crate) client: ClientId,
     ids: Arc<IdSource>,
     signals: Mutex<Receiver<Signal>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The membership of a node that is never taken for dead.
@@ -119,7 +119,7 @@ impl Dispatcher {
         let worker = worker(&setup, &told);
         let pool = Pool::new(alone(&ids, &store).await, Arc::clone(&store), told, worker, setup.pool);
         let signals = Mutex::new(store.signals());
-        Self { store, clock, pool, client, ids, signals, _folder: folder }
+        Self { store, clock, pool, client, ids, signals, folder }
     }
 
     /// Stores a webhook for finished documents that calls `url`, changed as `change` says.
@@ -149,6 +149,11 @@ impl Dispatcher {
         };
         assert_eq!(self.store.insert_webhook(webhook, None, None).await.unwrap(), WebhookWrite::Stored);
         id
+    }
+
+    /// Changes the database behind the dispatcher's back.
+    pub(crate) fn write(&self, sql: &str) {
+        rusqlite::Connection::open(self.folder.path().join("dispatcher.db")).unwrap().execute_batch(sql).unwrap();
     }
 
     /// Stores the event that the document `subject` is finished; answers its deliveries.

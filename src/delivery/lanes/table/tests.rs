@@ -321,6 +321,22 @@ fn the_rate_limit_bounds_starts_and_the_timer_rings_when_it_allows_the_next() {
 }
 
 #[test]
+fn a_lane_that_was_full_when_its_turn_came_goes_on_as_soon_as_its_rate_limit_allows() {
+    let mut table = table(100, 16);
+    table.set_limits(webhook(1), &settings(1, RateLimit::new(2, 1).ok()));
+    table.hint(webhook(1));
+    assert_eq!(table.fill(NOW, 16), [(webhook(1), 1)]);
+    table.hint(webhook(1));
+    assert_eq!(table.fill(NOW, 16), [], "it is full");
+
+    table.finish(1, Sign::Well, NOW + SECOND / 10);
+
+    let next = table.next_timer().unwrap();
+    assert_eq!(next, NOW + SECOND / 2);
+    assert_eq!(table.fill(next, 16), [(webhook(1), 1)]);
+}
+
+#[test]
 fn failures_in_a_row_open_the_breaker_and_what_waits_goes_back() {
     let mut table = table(100, 4);
     table.hint(webhook(1));

@@ -133,9 +133,11 @@ mod tests {
 
         server.until_asked(1).await;
         server.answers.send(()).unwrap();
+        let Server { asked, answers, .. } = server;
+        drop(answers);
 
         assert!(asking.join_all().await.into_iter().all(|answer| answer.unwrap() == [Ipv4Addr::LOCALHOST]));
-        assert_eq!(*server.asked.lock().unwrap(), ["one.example"]);
+        assert_eq!(*asked.lock().unwrap(), ["one.example"]);
     }
 
     #[tokio::test]

@@ -172,7 +172,7 @@ async fn a_node_that_stops_hands_its_lanes_over_at_once_and_finishes_what_it_has
     let hanging = Receiver::start(move |_, _| Reply::WhenAllowed(Arc::clone(&gate))).await;
     let receiver = Receiver::answering([]).await;
     let nodes = Nodes::prepare();
-    let first = nodes.new_node(&["server.drain_seconds=600", "delivery.timeout_ms=300000"]).await;
+    let first = nodes.new_node(&["server.drain_seconds=180", "delivery.timeout_ms=180000"]).await;
     let key = rest.register(first.address, &hanging.url("/ocr_feedback/:id")).await;
     rest.post(first.address, "/api_document/completions", &[("x-api-key", &key)], &serde_json::json!({"id": "held"})).await.unwrap();
     hanging.until_seen(1).await;

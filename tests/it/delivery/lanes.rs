@@ -1,8 +1,10 @@
 //! Limits, pauses, edits and stops.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::poll;
 use tokio::sync::{Semaphore, broadcast};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -233,22 +235,23 @@ async fn a_webhook_that_cannot_be_read_waits_and_delays_no_other() {
 }
 
 #[tokio::test]
-async fn a_node_that_lost_hints_delivers_while_more_get_lost() {
+async fn a_node_that_lost_hints_lets_go_of_the_rest_at_once_and_looks_itself() {
     let (app, receiver) = (Dispatcher::new().await, Receiver::answering([]).await);
     app.webhook(&receiver.url("/:id"), |_| {}).await;
     app.enqueue("doc-1").await;
     let (hints, heard) = broadcast::channel(1);
-    let lose_one = move || hints.send(Signal::Due([].into_iter().collect()));
-    (0..2).for_each(|_| drop(lose_one()));
+    (0..2).for_each(|_| drop(hints.send(Signal::Due([].into_iter().collect()))));
 
     let stop = CancellationToken::new();
-    let running = tokio::spawn(Arc::clone(&app.pool).run(heard, stop.clone()));
-    // Until nobody listens any more.
-    let losing = std::thread::spawn(move || while lose_one().is_ok() {});
-    receiver.until_seen(1).await;
+    let mut running = pin!(Arc::clone(&app.pool).run(heard, stop.clone()));
+    assert!(poll!(running.as_mut()).is_pending());
+    assert!(hints.is_empty(), "who keeps the oldest hint loses it to the next, and is behind again");
+    tokio::select! {
+        () = running.as_mut() => {}
+        () = receiver.until_seen(1) => {}
+    }
 
     stop.cancel();
-    running.await.unwrap();
-    losing.join().unwrap();
+    running.await;
     app.pool.drain(Duration::from_secs(60)).await;
 }

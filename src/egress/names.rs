@@ -35,13 +35,16 @@ pub trait Names: Send + Sync {
 #[error("name not resolved")]
 pub(super) struct LookUpFailed(#[source] pub(super) io::Error);
 
+/// The addresses of a name; waits for whoever knows them.
+type Resolve = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
+
 /// Names as the host resolves them.
 ///
 /// Who asks for a name that is being looked up waits for that. A look-up that nobody waits for any more goes on, and counts
 /// among those at once until it ends.
 #[derive(Clone)]
 pub struct SystemNames {
-    resolve: Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>,
+    resolve: Arc<Resolve>,
     turns: Arc<Semaphore>,
     known: Cache<String, Vec<IpAddr>>,
 }

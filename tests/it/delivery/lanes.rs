@@ -253,5 +253,5 @@ async fn a_node_that_lost_hints_lets_go_of_the_rest_at_once_and_looks_itself() {
 
     stop.cancel();
     running.await;
-    app.pool.drain(Duration::from_secs(60)).await;
+    app.pool.drain(Duration::from_mins(1)).await;
 }

@@ -39,8 +39,8 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<()> {
     runtime.block_on(serve(&config))
 }
 
-/// A huge page is cleared as a whole when it is first touched, and whatever the thread has to do waits for that: 8 ms were seen
-/// on a virtual machine, at every second or third request that hung. With small pages a process is as fast and a quarter smaller.
+/// A huge page is cleared as a whole when it is first touched, and whatever the thread has to do waits for that: some 8 ms
+/// on a virtual machine, at every fiftieth request that hung. With small pages a process is as fast and a quarter smaller.
 #[cfg(target_os = "linux")]
 fn refuse_huge_pages() {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
